@@ -1,0 +1,3 @@
+export * from './duration.ts'
+export * from './schema.ts'
+export type * from './snapshot.ts'

@@ -1,0 +1,269 @@
+import { z } from 'zod'
+import { duration } from './duration.ts'
+
+/*
+ * The configuration that people write, one zod schema an entity. Entities and fields follow the convention of
+ * Kong's declarative format. Every object is strict: an unknown key is an error, never ignored.
+ */
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9._~-]{1,128}$/, 'expected 1 to 128 letters, digits, ".", "_", "~" or "-"')
+const port = z.int().min(1).max(65_535)
+const host = z.string().min(1).max(253)
+const tags = z.array(name).max(64).default([])
+
+/** `host:port`, or `host` with port 80; IPv6 in brackets. */
+const targetAddress = z
+  .string()
+  .regex(/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/, 'expected host:port, such as 10.0.12.7:8080')
+  .refine((text) => Number(/:(\d+)$/.exec(text)?.[1] ?? 80) <= 65_535, 'expected a port from 1 to 65535')
+
+const serviceUrl = z.string().refine((text) => {
+  const url = URL.parse(text)
+  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '' && !url.username && !url.search
+}, 'expected http:// or https:// with a host, such as http://10.0.12.7:8080/orders')
+
+/** A socket that clients connect to. */
+export const listenerSchema = z
+  .strictObject({
+    host: host.default('0.0.0.0').describe('Address to listen on.'),
+    port: port.describe('TCP port.'),
+    protocol: z.enum(['http', 'https']).default('http'),
+    certificate: z.string().optional().describe('PEM file with the certificate chain, for https.'),
+    key: z.string().optional().describe('PEM file with the private key, for https.'),
+    min_tls_version: z.enum(['1.2', '1.3']).default('1.3').describe('Oldest TLS version that is accepted.'),
+  })
+  .refine((listener) => listener.protocol === 'http' || (listener.certificate && listener.key), {
+    message: 'an https listener needs certificate and key',
+  })
+
+/** Where requests of a route are sent. */
+export const serviceSchema = z
+  .strictObject({
+    name,
+    url: serviceUrl
+      .optional()
+      .describe('Where the service is; its path is put before the path of the request.'),
+    upstream: name.optional().describe('Name of an upstream, in place of the host of a url.'),
+    protocol: z
+      .enum(['http', 'https'])
+      .optional()
+      .describe('With upstream: how its targets are spoken to; http.'),
+    path: z
+      .string()
+      .startsWith('/')
+      .optional()
+      .describe('With upstream: put before the path of the request.'),
+    retries: z.int().min(0).max(10).default(3).describe('How often a failed request is tried again.'),
+    connect_timeout: duration.default(5_000).describe('Time to connect to a target.'),
+    read_timeout: duration
+      .default(60_000)
+      .describe('Longest silence of a target while its answer is awaited.'),
+    write_timeout: duration
+      .default(60_000)
+      .describe('Longest time a target may refuse to take more of a body.'),
+    tls_verify: z.boolean().default(true).describe('Whether the certificate of an https target is verified.'),
+    tags,
+  })
+  .refine((service) => (service.url === undefined) !== (service.upstream === undefined), {
+    message: 'a service needs either url or upstream',
+  })
+  .refine((service) => service.url === undefined || (!service.protocol && !service.path), {
+    message: 'protocol and path go with upstream; a url says both itself',
+  })
+
+/** Which requests go to a service. */
+export const routeSchema = z
+  .strictObject({
+    name,
+    service: name.describe('Name of the service.'),
+    paths: z
+      .array(
+        z
+          .string()
+          .regex(/^(\/|~)/, 'expected "/" for a prefix or "~" for a regular expression')
+          .max(4_096),
+      )
+      .max(1_024)
+      .default([])
+      .describe('Path prefixes, matched by whole segments; one that begins with ~ is a regular expression.'),
+    hosts: z
+      .array(
+        z.string().regex(/^(\*\.)?[A-Za-z0-9._-]+$|^\[[0-9A-Fa-f:]+\]$/, 'expected a host name or *.domain'),
+      )
+      .max(1_024)
+      .default([])
+      .describe('Host names; `*.example.com` takes any name below.'),
+    methods: z
+      .array(z.string().regex(/^[A-Z]+$/, 'expected an upper-case method'))
+      .max(32)
+      .default([]),
+    headers: z
+      .record(z.string().regex(/^[A-Za-z0-9-]+$/, 'expected a header name'), z.array(z.string()).min(1))
+      .default({})
+      .describe('Headers a request must have, each with one of the values.'),
+    strip_path: z
+      .boolean()
+      .default(true)
+      .describe('Whether the matched prefix is cut off before it is sent on.'),
+    preserve_host: z.boolean().default(false).describe('Whether the target sees the Host of the client.'),
+    priority: z.int().min(-1_000_000).max(1_000_000).default(0).describe('A higher one is matched first.'),
+    tags,
+  })
+  .refine(
+    (route) =>
+      route.paths.length + route.hosts.length + route.methods.length > 0 ||
+      Object.keys(route.headers).length > 0,
+    {
+      message: 'a route needs at least one of paths, hosts, methods or headers',
+    },
+  )
+
+/** When a target is left alone: after so many failures in a row it is not tried for a while, then with a probe. */
+export const circuitBreakerSchema = z.strictObject({
+  enabled: z.boolean().default(true),
+  consecutive_failures: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(5)
+    .describe('Failures in a row that open the circuit.'),
+  open_duration: duration
+    .default(10_000)
+    .describe('How long it stays open before a request may probe the target.'),
+})
+
+/** A named set of targets that requests are balanced over. */
+export const upstreamSchema = z.strictObject({
+  name,
+  algorithm: z.enum(['round-robin']).default('round-robin'),
+  targets: z
+    .array(
+      z.strictObject({
+        target: targetAddress,
+        weight: z.int().min(0).max(65_535).default(100).describe('Share of the requests; 0 gets none.'),
+      }),
+    )
+    .min(1)
+    .max(1_024),
+  circuit_breaker: circuitBreakerSchema.prefault({}),
+  tags,
+})
+
+/** A policy on the way of a request: for a route, else a service, else all. */
+export const pluginSchema = z
+  .strictObject({
+    name,
+    service: name.optional().describe('Only for this service.'),
+    route: name.optional().describe('Only for this route.'),
+    enabled: z.boolean().default(true),
+    config: z
+      .record(z.string(), z.unknown())
+      .default({})
+      .describe('The settings of the plugin, by its own schema.'),
+    tags,
+  })
+  .refine((plugin) => !(plugin.service && plugin.route), {
+    message: 'a plugin has a service or a route, not both',
+  })
+
+/** Everything a node is told: the content of config.yaml, services.yaml and other files of the folder, as one. */
+export const configurationSchema = z.strictObject({
+  listeners: z
+    .array(listenerSchema)
+    .min(1)
+    .max(64)
+    .default([{ host: '0.0.0.0', port: 80, protocol: 'http', min_tls_version: '1.3' }]),
+  admin: z
+    .strictObject({
+      host: host.default('127.0.0.1'),
+      port: port.default(8_001),
+    })
+    .prefault({}),
+  status: z
+    .strictObject({
+      host: host.default('0.0.0.0'),
+      port: port.default(9_090),
+    })
+    .prefault({}),
+  workers: z
+    .union([z.literal('auto'), z.int().min(1).max(256)])
+    .default('auto')
+    .describe('Worker threads; auto: one a core.'),
+  logs: z.strictObject({ directory: z.string().default('/var/log/gateway') }).prefault({}),
+  redis: z
+    .strictObject({ cluster: z.array(targetAddress).min(1).max(64) })
+    .optional()
+    .describe('Redis Cluster that nodes share counters through.'),
+  limits: z
+    .strictObject({
+      header_bytes: z
+        .int()
+        .min(1_024)
+        .max(1_048_576)
+        .default(16_384)
+        .describe('Head of a request: 431 past it.'),
+      header_count: z
+        .int()
+        .min(8)
+        .max(1_000)
+        .default(100)
+        .describe('Header fields of a request: 431 past it.'),
+      uri_bytes: z.int().min(256).max(65_536).default(8_192).describe('Request target: 414 past it.'),
+      body_bytes: z.int().min(0).default(104_857_600).describe('Body of a request: 413 past it.'),
+      header_timeout: duration
+        .default(10_000)
+        .describe('Time for a client to send the head of a request: 408.'),
+      body_timeout: duration.default(30_000).describe('Longest silence of a client within a body: 408.'),
+      idle_timeout: duration
+        .default(75_000)
+        .describe('Time a connection of a client is kept without a request.'),
+      connections: z
+        .int()
+        .min(1)
+        .default(65_536)
+        .describe('Connections of clients at once, over all workers.'),
+      upstream_connections: z
+        .int()
+        .min(1)
+        .max(65_536)
+        .default(1_024)
+        .describe('To one target, from one worker: 503 past it.'),
+      upstream_idle_connections: z
+        .int()
+        .min(0)
+        .max(65_536)
+        .default(256)
+        .describe('Kept warm to one target, by one worker.'),
+      upstream_idle_timeout: duration.default(55_000).describe('How long a warm connection is kept.'),
+      drain_timeout: duration.default(30_000).describe('Time for requests in flight when the service stops.'),
+    })
+    .prefault({}),
+  trusted_proxies: z
+    .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]))
+    .default([])
+    .describe('Peers whose X-Forwarded-* and X-Request-Id are believed; from others they are replaced.'),
+  services: z.array(serviceSchema).default([]),
+  routes: z.array(routeSchema).default([]),
+  upstreams: z.array(upstreamSchema).default([]),
+  plugins: z.array(pluginSchema).default([]),
+})
+
+export type Configuration = z.output<typeof configurationSchema>
+export type Listener = z.output<typeof listenerSchema>
+export type Service = z.output<typeof serviceSchema>
+export type Route = z.output<typeof routeSchema>
+export type Upstream = z.output<typeof upstreamSchema>
+export type Plugin = z.output<typeof pluginSchema>
+export type CircuitBreaker = z.output<typeof circuitBreakerSchema>
+export type Limits = Configuration['limits']
+
+/** The collections of entities that have names and can be listed, added and deleted. */
+export const entitySchemas = {
+  services: serviceSchema,
+  routes: routeSchema,
+  upstreams: upstreamSchema,
+  plugins: pluginSchema,
+} as const
+export type Collection = keyof typeof entitySchemas

@@ -1,0 +1,78 @@
+import type { CircuitBreaker, Limits, Listener } from './schema.ts'
+
+/*
+ * What a configuration is compiled to: plain, frozen data that the control plane sends to every worker by
+ * structured clone. All references are resolved; nothing in it needs a look-up by name on the request path.
+ */
+
+/** One address of an upstream. `id` is stable over reloads (`upstream/host:port`): shared state is kept by it. */
+export interface Target {
+  readonly id: string
+  readonly host: string
+  readonly port: number
+  readonly weight: number
+}
+
+export interface CompiledUpstream {
+  readonly name: string
+  readonly targets: readonly Target[]
+  readonly circuitBreaker: CircuitBreaker
+}
+
+export interface CompiledService {
+  readonly name: string
+  readonly upstream: CompiledUpstream
+  readonly tls: boolean
+  readonly tlsVerify: boolean
+  /** Put before the path that is sent on; without a slash at its end; '' for none. */
+  readonly path: string
+  /** What the target sees as Host unless the route preserves the client's: host, with a port that is not the default. */
+  readonly hostHeader: string | undefined
+  readonly retries: number
+  readonly connectTimeout: number
+  readonly readTimeout: number
+  readonly writeTimeout: number
+}
+
+/** A plugin on a route; `id` is stable over reloads (scope and name): its shared memory is kept by it. */
+export interface CompiledPlugin {
+  readonly id: string
+  readonly name: string
+  readonly order: number
+  /** Parsed by the schema of the plugin. */
+  readonly config: unknown
+}
+
+export type PathMatcher =
+  | { readonly kind: 'prefix'; readonly path: string }
+  | { readonly kind: 'regex'; readonly source: string }
+
+export interface CompiledRoute {
+  readonly name: string
+  readonly service: CompiledService
+  /** Empty: any path. */
+  readonly paths: readonly PathMatcher[]
+  /** Lower-case; empty: any host. */
+  readonly hosts: readonly string[]
+  /** Empty: any method. */
+  readonly methods: readonly string[]
+  /** Lower-case name → values, one of which must be there. */
+  readonly headers: readonly (readonly [name: string, values: readonly string[]])[]
+  readonly stripPath: boolean
+  readonly preserveHost: boolean
+  readonly priority: number
+  /** In the order in which they see a request. */
+  readonly plugins: readonly CompiledPlugin[]
+}
+
+export interface Snapshot {
+  /** SHA-256 of the configuration, hexadecimal: equal content, equal version. */
+  readonly version: string
+  readonly listeners: readonly Listener[]
+  readonly limits: Limits
+  readonly trustedProxies: readonly string[]
+  readonly routes: readonly CompiledRoute[]
+  readonly upstreams: readonly CompiledUpstream[]
+  /** Plugins that see requests which no route matched: the global ones. */
+  readonly globalPlugins: readonly CompiledPlugin[]
+}

@@ -1,0 +1,10 @@
+// Tests are TypeScript ES modules, run as Node.js itself runs them: types stripped, nothing else changed.
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '\\.ts$': '<rootDir>/test/support/strip-types.mjs' },
+  reporters: ['default', '<rootDir>/test/support/closing-line.mjs'],
+  testTimeout: 60_000,
+}

@@ -1,0 +1,52 @@
+// Runs scripts/NAME.ts under the pinned Node.js, after installing what is missing.
+// Plain JavaScript without dependencies: it is the one file that must work before `npm ci` ever ran.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const [name, ...args] = process.argv.slice(2)
+const pinned = join(root, 'node_modules/.bin/node')
+const stamp = join(root, 'node_modules/.installed-lockfile')
+
+const lockfileHash = () =>
+  createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
+
+const isInstalled = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === lockfileHash()
+
+function install() {
+  process.stderr.write('Installing dependencies (once, about a minute) …\n')
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  const { status } = spawnSync('npm', ['ci', ...flags], { cwd: root, stdio: ['ignore', 2, 2] })
+  if (status !== 0) {
+    process.stderr.write('npm ci failed: see its message above. Is the package registry reachable?\n')
+    process.exit(1)
+  }
+  writeFileSync(stamp, lockfileHash())
+}
+
+/** The Node.js that everything runs on: the registry's binary, else this one where it is new enough. */
+function nodeBinary() {
+  if (existsSync(pinned)) return pinned
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major === 24 && minor >= 21) return process.execPath
+  process.stderr.write(
+    `The registry has no Node.js 24 for ${process.platform}-${process.arch}, and this is ${process.version}. ` +
+      'Install Node.js 24.21 or newer and run the command again.\n',
+  )
+  process.exit(1)
+}
+
+if (!isInstalled()) install()
+const child = spawn(nodeBinary(), [join(root, 'scripts', `${name}.ts`), ...args], {
+  cwd: root,
+  stdio: 'inherit',
+})
+// A terminal sends Ctrl-C to the whole group; what only this process receives is passed on.
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+process.on('SIGINT', () => {})
+child.on('exit', (code, signal) => process.exit(signal ? 1 : code))
