@@ -1,0 +1,78 @@
+import { audit } from './audit.ts'
+import { ensureCertificate } from './certificate.ts'
+import { type HostDescription, type HostFile, problemsOf } from './description.ts'
+import { applyFirewall, firewallFiles } from './iptables.ts'
+import { applyLogVolume, logVolumeFiles } from './log-volume.ts'
+import { installPackages, repositoryFiles } from './package.ts'
+import { hereDocument, quote } from './shell.ts'
+import { applySysctl, sysctlFiles } from './sysctl.ts'
+import { prepareService, serviceFiles, startService } from './systemd.ts'
+
+/** What makes a bare Debian or Ubuntu host a gateway. */
+export interface HostBootstrap {
+  /** Every file that the script puts on the host. */
+  readonly files: readonly HostFile[]
+  /** One self-contained bash script, for root. It may be run any number of times; it stops at the first fault. */
+  readonly script: string
+}
+
+const preamble = `#!/usr/bin/env bash
+# Makes this host a gateway. It can be run again at any time: what is in place already is left alone.
+set -euo pipefail
+umask 022
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+backups=/var/backups/gateway
+pending=/var/lib/gateway-bootstrap/pending # exists from the first change until the service runs with all of them
+say() { printf 'gateway-bootstrap: %s\\n' "$*" >&2; }
+fail() { say "stopped: $*"; exit 1; }
+will_change() { mkdir -p -- "$(dirname -- "$pending")" && : >"$pending"; }
+put_file() { # PATH MODE OWNER, content on standard input; a file that differs is kept in $backups
+  local path=$1 mode=$2 owner=$3 new
+  mkdir -p -- "$(dirname -- "$path")"
+  new=$(mktemp -- "$(dirname -- "$path")/.gateway.XXXXXX")
+  cat >"$new"
+  chmod -- "$mode" "$new"
+  chown -- "$owner" "$new"
+  if [ -f "$path" ] && cmp --silent -- "$new" "$path"; then
+    chmod -- "$mode" "$path"
+    chown -- "$owner" "$path"
+    rm -- "$new"
+    return
+  fi
+  will_change
+  if [ -e "$path" ]; then
+    install -d -m 0700 "$backups"
+    cp --archive --backup=numbered -- "$path" "$backups/\${path//\\//_}"
+  fi
+  mv -f -- "$new" "$path"
+  say "wrote $path"
+}`
+
+const putFile = ({ path, mode, owner, content }: HostFile) =>
+  `put_file ${quote(path)} ${mode} ${owner} ${hereDocument(content)}`
+
+/**
+ * Renders the files and the script of a host. Pure: equal descriptions give equal bytes.
+ * @throws Error that names every field which is wrong
+ */
+export function renderHostBootstrap(host: HostDescription): HostBootstrap {
+  const problems = problemsOf(host)
+  if (problems.length > 0) throw new Error(`host bootstrap: ${problems.join('; ')}`)
+  // The service and its configuration come last: nothing of a host that is not ready for them is touched.
+  const before = repositoryFiles(host)
+  const after = [...sysctlFiles(), ...firewallFiles(host), ...logVolumeFiles(host), ...serviceFiles(host)]
+  const steps = [
+    preamble,
+    audit(host),
+    ...before.map(putFile),
+    installPackages(host),
+    prepareService(),
+    ...after.map(putFile),
+    applySysctl(),
+    applyLogVolume(host),
+    applyFirewall(),
+    ensureCertificate(),
+    startService(),
+  ]
+  return { files: [...before, ...after], script: `${steps.join('\n\n')}\n` }
+}

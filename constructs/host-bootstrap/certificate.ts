@@ -1,0 +1,24 @@
+import { serviceUser } from './description.ts'
+
+const key = '/etc/ssl/gateway.key'
+const request = '/etc/ssl/gateway.csr'
+const certificate = '/etc/ssl/gateway.crt'
+
+/**
+ * Bash that makes a private key (RSA 4096) and a request for an outside CA, once; the key never leaves the host. Until
+ * a certificate of a CA takes its place, a self-signed one of 90 days lets the service start.
+ */
+export const ensureCertificate = () => `if [ ! -e ${key} ]; then
+  say 'private key and certificate request'
+  (
+    umask 077
+    openssl req -new -newkey rsa:4096 -nodes -keyout ${key}.new -out ${request} -subj "/CN=$(hostname -f || hostname)" 2>/dev/null
+    mv -- ${key}.new ${key}
+  )
+fi
+if [ ! -e ${certificate} ]; then
+  openssl x509 -req -in ${request} -signkey ${key} -days 90 -out ${certificate} 2>/dev/null
+  say 'certificate: self-signed for now; put the one of your CA into ${certificate}'
+fi
+chown ${serviceUser}:${serviceUser} ${key}
+chmod 0600 ${key}`

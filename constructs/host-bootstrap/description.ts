@@ -1,0 +1,143 @@
+import { isIPv4, isIPv6 } from 'node:net'
+
+/** A signed apt repository that holds the package `gateway-runtime`. */
+export interface AptRepository {
+  /** Base address, https only: `https://packages.example.com/debian`. */
+  readonly url: string
+  /**
+   * Suite of the repository.
+   * @default 'stable'
+   */
+  readonly suite?: string
+  /**
+   * Component of the suite.
+   * @default 'main'
+   */
+  readonly component?: string
+  /** Public key of the repository, ASCII-armoured. A repository without one is never trusted. */
+  readonly signingKey: string
+}
+
+/** What a gateway host is to be: everything that `renderHostBootstrap` needs to know. */
+export interface HostDescription {
+  /** Configuration files by name (`config.yaml`, `services.yaml`), as people wrote them; put into /etc/gateway. */
+  readonly configuration: Readonly<Record<string, string>>
+  /**
+   * TCP ports of the listeners, open to everyone.
+   * @default [80, 443]
+   */
+  readonly ingressPorts?: readonly number[]
+  /**
+   * Networks (CIDR, IPv4 or IPv6) that may reach SSH and the admin API on 8444.
+   * @default [] nobody
+   */
+  readonly managementNetworks?: readonly string[]
+  /**
+   * Networks (CIDR, IPv4 or IPv6) that may reach metrics and health on 9090.
+   * @default [] nobody
+   */
+  readonly monitoringNetworks?: readonly string[]
+  /**
+   * TCP port of SSH.
+   * @default 22
+   */
+  readonly sshPort?: number
+  /**
+   * Where `gateway-runtime` is installed from.
+   * @default none: the package must be in the image already, or the bootstrap stops with that reason
+   */
+  readonly aptRepository?: AptRepository
+  /**
+   * Block device for /var/log/gateway: a path below /dev, or 'auto' for the first blank NVMe disk. A device that
+   * holds data is never formatted.
+   * @default none: logs stay on the root file system
+   */
+  readonly logDevice?: string
+}
+
+/** A file on a host. */
+export interface HostFile {
+  readonly path: string
+  /** Octal: `0644`. */
+  readonly mode: string
+  /** `user:group`. */
+  readonly owner: string
+  readonly content: string
+}
+
+export const configurationDirectory = '/etc/gateway'
+export const logDirectory = '/var/log/gateway'
+export const serviceUser = 'gateway'
+export const serviceUnit = 'gateway-service.service'
+export const packageName = 'gateway-runtime'
+export const program = '/usr/bin/gateway'
+export const adminPort = 8001
+export const adminTlsPort = 8444
+export const statusPort = 9090
+
+/** Whether a text is a network in CIDR notation, IPv4 or IPv6. */
+export function isNetwork(text: string): boolean {
+  const [address = '', prefix = '', ...rest] = text.split('/')
+  if (rest.length > 0 || !/^\d{1,3}$/.test(prefix)) return false
+  return (isIPv4(address) && Number(prefix) <= 32) || (isIPv6(address) && Number(prefix) <= 128)
+}
+
+const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535
+
+/** All that is wrong with a description, one sentence each; empty when nothing is. */
+export function problemsOf(host: HostDescription): string[] {
+  const problems: string[] = []
+  const require = (holds: boolean, problem: string) => {
+    if (!holds) problems.push(problem)
+  }
+  for (const [name, content] of Object.entries(host.configuration)) {
+    require(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.ya?ml$/.test(
+      name,
+    ), `configuration: expected file names such as config.yaml, got ${JSON.stringify(name)}`)
+    require(!content.includes('\0'), `configuration ${name}: a text file has no NUL byte`)
+  }
+  require('config.yaml' in host.configuration, 'configuration: config.yaml is missing')
+  const ports = host.ingressPorts ?? []
+  for (const port of ports) require(isPort(port), `ingressPorts: expected 1 to 65535, got ${port}`)
+  require(host.ingressPorts === undefined ||
+    ports.length > 0, 'ingressPorts: expected at least one port, got none')
+  require(isPort(host.sshPort ?? 22), `sshPort: expected 1 to 65535, got ${host.sshPort}`)
+  for (const key of ['managementNetworks', 'monitoringNetworks'] as const) {
+    for (const network of host[key] ?? []) {
+      require(isNetwork(
+        network,
+      ), `${key}: expected a network such as 10.0.0.0/8, got ${JSON.stringify(network)}`)
+    }
+  }
+  require(host.logDevice === undefined ||
+    host.logDevice === 'auto' ||
+    isDevice(
+      host.logDevice,
+    ), `logDevice: expected 'auto' or a path below /dev, got ${JSON.stringify(host.logDevice)}`)
+  return host.aptRepository ? [...problems, ...aptProblems(host.aptRepository)] : problems
+}
+
+const isDevice = (path: string) =>
+  /^\/dev\/[A-Za-z0-9._:@+=/-]{1,200}$/.test(path) && !path.split('/').includes('..')
+
+function aptProblems({ url, suite = 'stable', component = 'main', signingKey }: AptRepository): string[] {
+  const problems: string[] = []
+  if (!/^https:\/\/[A-Za-z0-9.-]+(:\d{1,5})?(\/[A-Za-z0-9._~/-]*)?$/.test(url)) {
+    problems.push(`aptRepository.url: expected an https address without query, got ${JSON.stringify(url)}`)
+  }
+  for (const [key, value] of Object.entries({ suite, component })) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$/.test(value)) {
+      problems.push(
+        `aptRepository.${key}: expected letters, digits, ".", "-", "/", got ${JSON.stringify(value)}`,
+      )
+    }
+  }
+  if (
+    !/^-----BEGIN PGP PUBLIC KEY BLOCK-----\n[\x20-\x7e\n]+\n-----END PGP PUBLIC KEY BLOCK-----\n?$/.test(
+      signingKey,
+    )
+  ) {
+    problems.push('aptRepository.signingKey: expected an ASCII-armoured PGP public key')
+  }
+  return problems
+}

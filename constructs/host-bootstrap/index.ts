@@ -1,0 +1,3 @@
+export { type HostBootstrap, renderHostBootstrap } from './bootstrap.ts'
+export { type AptRepository, type HostDescription, type HostFile, isNetwork } from './description.ts'
+export { renderUserData, userDataLimit } from './user-data.ts'

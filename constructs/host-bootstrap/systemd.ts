@@ -1,0 +1,99 @@
+import {
+  configurationDirectory,
+  type HostDescription,
+  type HostFile,
+  logDirectory,
+  program,
+  serviceUnit,
+  serviceUser,
+} from './description.ts'
+import { openFiles } from './sysctl.ts'
+
+/** The service, with no more rights than it needs. V8 compiles at run time, hence no MemoryDenyWriteExecute. */
+const unit = `[Unit]
+Description=API gateway
+Documentation=man:systemd.service(5)
+Wants=network-online.target
+After=network-online.target gateway-firewall.service
+RequiresMountsFor=${logDirectory}
+StartLimitIntervalSec=60
+StartLimitBurst=10
+
+[Service]
+Type=exec
+ExecStart=${program} --config ${configurationDirectory}
+User=${serviceUser}
+Group=${serviceUser}
+Restart=always
+RestartSec=1
+# longer than the time that requests in flight are given (limits.drain_timeout, 30 s)
+TimeoutStopSec=40
+LimitNOFILE=${openFiles}
+OOMScoreAdjust=-500
+UMask=0027
+
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+NoNewPrivileges=yes
+ProtectSystem=strict
+ReadWritePaths=${configurationDirectory} ${logDirectory}
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+`
+
+/** The unit, and the configuration that it serves: owned by the service, which writes accepted changes back. */
+export const serviceFiles = (host: HostDescription): HostFile[] => [
+  { path: `/etc/systemd/system/${serviceUnit}`, mode: '0644', owner: 'root:root', content: unit },
+  ...Object.entries(host.configuration)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, content]) => ({
+      path: `${configurationDirectory}/${name}`,
+      mode: '0640',
+      owner: `${serviceUser}:${serviceUser}`,
+      content: content.endsWith('\n') ? content : `${content}\n`,
+    })),
+]
+
+/** Bash that makes the account and the folder of the service. */
+export const prepareService = () => `if ! id -u ${serviceUser} >/dev/null 2>&1; then
+  useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin ${serviceUser}
+fi
+install -d -m 0750 -o ${serviceUser} -g ${serviceUser} ${configurationDirectory}`
+
+/** Bash that starts the service, or restarts it when something it reads has changed, and waits until it runs. */
+export const startService = () => `say 'service'
+systemctl daemon-reload
+systemctl enable --quiet ${serviceUnit}
+if [ -e "$pending" ] || ! systemctl is-active --quiet ${serviceUnit}; then
+  systemctl reset-failed ${serviceUnit} 2>/dev/null || true
+  systemctl restart ${serviceUnit} || fail '${serviceUnit} did not start: journalctl -u ${serviceUnit}'
+fi
+for _ in $(seq 1 60); do
+  if (exec 3<>/dev/tcp/127.0.0.1/9090 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 ') 2>/dev/null; then
+    rm -f -- "$pending"
+    say 'the gateway is ready'
+    exit 0
+  fi
+  sleep 1
+done
+fail 'the gateway is not ready after 60 s: journalctl -u ${serviceUnit}; ${logDirectory}/error.log'`
