@@ -24,6 +24,7 @@ Type=exec
 ExecStart=${program} --config ${configurationDirectory}
 User=${serviceUser}
 Group=${serviceUser}
+StateDirectory=gateway
 Restart=always
 RestartSec=1
 # longer than the time that requests in flight are given (limits.drain_timeout, 30 s)
