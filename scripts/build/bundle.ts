@@ -1,0 +1,87 @@
+import { chmod, copyFile, link, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+
+const root = join(import.meta.dirname, '../..')
+
+/** Where the programs are built. */
+export const distribution = join(root, 'dist/gateway')
+
+/** Programs that a person runs; each gets a launcher of its name. The worker is loaded by the gateway. */
+const programs = ['gateway', 'gateway-cli'] as const
+const entries = [...programs, 'worker'] as const
+
+export interface BuiltFile {
+  /** Relative to the distribution. */
+  readonly name: string
+  readonly bytes: number
+}
+
+/**
+ * Builds the folder `dist/gateway`, which runs as it is and wherever it is copied: a bundle an entry, a launcher a
+ * program, and the Node.js that they were tested with. Returns what is in it; throws with esbuild's messages.
+ */
+export async function buildGateway(): Promise<BuiltFile[]> {
+  await mkdir(distribution, { recursive: true })
+  await bundle()
+  for (const name of programs) await writeLauncher(name)
+  await placeNode()
+  const names = [...programs, ...entries.map((entry) => `${entry}.mjs`), 'node']
+  return Promise.all(
+    names.map(async (name) => ({ name, bytes: (await stat(join(distribution, name))).size })),
+  )
+}
+
+async function bundle(): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries(entries.map((name) => [name, `gateway-runtime/src/${name}.ts`])),
+    outdir: distribution,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    legalComments: 'linked',
+    // Dependencies in CommonJS call `require` for the modules of Node.js, which an ES module does not have.
+    banner: {
+      js: "import { createRequire as gatehouseRequire } from 'node:module'\nconst require = gatehouseRequire(import.meta.url)",
+    },
+    logLevel: 'silent',
+  })
+}
+
+/** A POSIX shell script that finds its folder through any chain of links; a rename puts it in place at once. */
+async function writeLauncher(name: string): Promise<void> {
+  const path = join(distribution, name)
+  const script = `#!/bin/sh
+# Runs ${name}.mjs with the Node.js beside it, from wherever this file is or is linked.
+program=$0
+while [ -L "$program" ]; do
+  target=$(readlink "$program")
+  case $target in
+    /*) program=$target ;;
+    *) program=$(dirname "$program")/$target ;;
+  esac
+done
+case $program in
+  */*) folder=\${program%/*} ;;
+  *) folder=. ;;
+esac
+exec "\${folder:-/}/node" "\${folder:-/}/${name}.mjs" "$@"
+`
+  await writeFile(`${path}.new`, script, { mode: 0o755 })
+  await chmod(`${path}.new`, 0o755)
+  await rename(`${path}.new`, path)
+}
+
+/** The binary that runs this script: a second name for it where both are on one disk, else a copy. */
+async function placeNode(): Promise<void> {
+  const source = await realpath(process.execPath)
+  const path = join(distribution, 'node')
+  await rm(`${path}.new`, { force: true })
+  await link(source, `${path}.new`).catch(() => copyFile(source, `${path}.new`))
+  await chmod(`${path}.new`, 0o755)
+  await rename(`${path}.new`, path)
+  await rm(`${path}.new`, { force: true }) // stays where both names are one file already (rename(2))
+}
