@@ -5,6 +5,7 @@ export default {
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/support/strip-types.mjs' },
-  reporters: ['default', '<rootDir>/test/support/closing-line.mjs'],
   testTimeout: 60_000,
+  // Tests wait for processes and sockets more than they compute.
+  maxWorkers: 2,
 }
