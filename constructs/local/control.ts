@@ -82,20 +82,17 @@ async function stop() {
 }
 
 /** A pid may have gone to another program since: ours has its directory among its arguments. */
-function isOurs(pid: number, directory: string): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 1) return false
+const isOurs = (pid: number, directory: string) =>
+  Number.isSafeInteger(pid) && pid > 1 && commandOf(pid).includes(directory)
+
+/** Command line of a running process, '' for none. */
+function commandOf(pid: number): string {
   try {
-    const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const
-    const [state = '', ...command] = execFileSync(
-      'ps',
-      ['-ww', '-o', 'stat=,command=', '-p', `${pid}`],
-      options,
-    )
-      .trim()
-      .split(' ')
-    return !state.startsWith('Z') && command.join(' ').includes(directory)
+    return process.platform === 'linux'
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      : execFileSync('ps', ['-ww', '-o', 'command=', '-p', `${pid}`], { encoding: 'utf8' })
   } catch {
-    return false
+    return ''
   }
 }
 

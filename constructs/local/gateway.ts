@@ -44,7 +44,7 @@ export class LocalGateway extends Construct {
       GATEWAY_FILES: literal(files),
       GATEWAY_STATUS_PORT: String(statusPort),
     }
-    const run = { type: 'local-exec', interpreter: [process.execPath, control], environment } as const
+    const run = { type: 'local-exec' as const, interpreter: [process.execPath, control], environment }
     new DataResource(this, 'process', {
       triggersReplace: {
         configuration: createHash('sha256').update(files).digest('hex'),
