@@ -8,6 +8,8 @@ export interface GatewayProcessOptions {
   readonly stateDirectory: string
   /** Where /readyz answers; on loopback. */
   readonly statusPort: number
+  /** Ends the wait, and the gateway with it. */
+  readonly signal?: AbortSignal
   /** Longest time to wait for readiness, in milliseconds; 15,000. */
   readonly limit?: number
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -25,18 +27,24 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
     ...(options.env && { env: options.env }),
   })
   const limit = options.limit ?? 15_000
-  if (await isReady(gateway, options.statusPort, limit)) return gateway
+  if (await isReady(gateway, options.statusPort, limit, options.signal)) return gateway
 
   const ended = gateway.hasExited
   const { code, signal } = await gateway.stop()
+  options.signal?.throwIfAborted()
   const reason = ended ? `ended with ${signal ?? `exit code ${code}`}` : `was not ready within ${limit} ms`
   throw new Error(`the gateway ${reason}; it wrote:\n${gateway.output().trim() || '(nothing)'}`)
 }
 
 /** Polls, as a load balancer does: readiness is promised by /readyz and nothing else. */
-async function isReady(gateway: Program, statusPort: number, limit: number): Promise<boolean> {
+async function isReady(
+  gateway: Program,
+  statusPort: number,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const deadline = performance.now() + limit
-  while (performance.now() < deadline && !gateway.hasExited) {
+  while (performance.now() < deadline && !gateway.hasExited && !signal?.aborted) {
     const response = await fetch(`http://127.0.0.1:${statusPort}/readyz`, {
       signal: AbortSignal.timeout(1_000),
     }).catch(() => undefined)

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util'
-import { bold } from './progress.ts'
+import { bold } from './style.ts'
 
 const width = (cell: string) => stripVTControlCharacters(cell).length
 
