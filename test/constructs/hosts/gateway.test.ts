@@ -1,0 +1,105 @@
+import { describe, expect, test } from '@jest/globals'
+import {
+  ConstructError,
+  HostsGateway,
+  type HostsGatewayProps,
+  renderHostBootstrap,
+} from '../../../constructs/index.ts'
+import { only, type Resource, synthesize } from '../synthesized.ts'
+import { terraformFolder, terraformTest } from '../terraform.ts'
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: Terraform and the gateway know this syntax as well
+const configuration = { 'config.yaml': '# ${env:TOKEN} %{ if x } 100%\n', 'services.yaml': 'services: []\n' }
+const hostKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDr2FZmL1d4T0sWkZP1uIZr2Qy4gE1t8pJ5Q3mB7vN0c'
+const props: HostsGatewayProps = {
+  hosts: [
+    { name: 'one', address: '192.0.2.11', hostKey },
+    { name: 'two', address: 'two.example.com', hostKey },
+  ],
+  host: { configuration, managementNetworks: ['192.0.2.0/24'] },
+}
+const hosts = (changes: Partial<HostsGatewayProps> = {}) =>
+  synthesize((stack) => new HostsGateway(stack, 'gateway', { ...props, ...changes }))
+const provisioners = (resource: Resource): Resource[] => resource.provisioner
+
+describe('HostsGateway', () => {
+  test('sets every host up anew when its script, address or key changes, and only then', () => {
+    const triggers = (changes: Partial<HostsGatewayProps> = {}) =>
+      Object.values(hosts(changes).resource.terraform_data!).map((resource) => resource.triggers_replace)
+    expect(triggers()).toHaveLength(2)
+    expect(triggers({ hosts: props.hosts.toReversed() })).toEqual(triggers())
+    const moved = triggers({ hosts: [props.hosts[0]!, { ...props.hosts[1]!, address: '192.0.2.99' }] })
+    expect([moved[0], moved[1]]).toEqual([triggers()[0], { ...triggers()[1], address: '192.0.2.99' }])
+    const changed = triggers({ host: { ...props.host, configuration: { 'config.yaml': 'workers: 2\n' } } })
+    expect(changed[0].script).not.toBe(triggers()[0].script)
+  })
+
+  test('checks the key of the host, and holds no secret', () => {
+    const one = hosts({
+      hosts: [props.hosts[0]!],
+      ssh: { user: 'deploy', privateKeyPath: '~/.ssh/id_ed25519' },
+    })
+    for (const { file, 'remote-exec': exec } of provisioners(only(one, 'terraform_data'))) {
+      expect((file ?? exec).connection).toMatchObject({
+        host: '192.0.2.11',
+        host_key: hostKey,
+        user: 'deploy',
+        agent: 'false',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of Terraform
+        private_key: '${file(pathexpand("~/.ssh/id_ed25519"))}',
+      })
+    }
+    const agent = provisioners(only(hosts({ hosts: [props.hosts[0]!] }), 'terraform_data'))
+    expect(agent[0]!.file.connection).toMatchObject({ agent: 'true' })
+    expect(agent[0]!.file.connection).not.toHaveProperty('private_key')
+  })
+
+  test('uses sudo, unless it is root', () => {
+    const command = (user: string) =>
+      provisioners(only(hosts({ hosts: [props.hosts[0]!], ssh: { user } }), 'terraform_data'))[1]![
+        'remote-exec'
+      ].inline[0]
+    expect(command('deploy')).toMatch(/^sudo -n bash /)
+    expect(command('root')).toMatch(/^bash /)
+  })
+
+  terraformTest('is valid for Terraform, without a network and without a provider to download', () => {
+    const folder = terraformFolder(hosts())
+    try {
+      expect(folder.run('init', '-input=false')).toMatchObject({ status: 0, stderr: '' })
+      expect(folder.run('validate', '-no-color')).toMatchObject({ status: 0, stderr: '' })
+    } finally {
+      folder.remove()
+    }
+  })
+
+  terraformTest('uploads the script as it is, whatever looks like a template in it', () => {
+    const [upload] = provisioners(only(hosts({ hosts: [props.hosts[0]!] }), 'terraform_data'))
+    const folder = terraformFolder({ output: { script: { value: upload!.file.content } } })
+    try {
+      expect(folder.run('init', '-input=false').status).toBe(0)
+      expect(folder.run('apply', '-auto-approve', '-input=false').status).toBe(0)
+      expect(folder.run('output', '-raw', 'script').stdout).toBe(renderHostBootstrap(props.host).script)
+    } finally {
+      folder.remove()
+    }
+  })
+
+  test.each<[Partial<HostsGatewayProps>, string]>([
+    [{ hosts: [] }, 'stack/gateway: hosts: expected at least one, got none'],
+    [{ hosts: [props.hosts[0]!, props.hosts[0]!] }, 'expected each name once, got one, one'],
+    [{ hosts: [{ name: 'One', address: 'a', hostKey }] }, 'expected lower-case letters'],
+    [{ hosts: [{ name: 'one', address: 'a b', hostKey }] }, 'one: expected an address, got "a b"'],
+    [
+      { hosts: [{ name: 'one', address: 'a', hostKey: 'AAAA' }] },
+      'one: expected a host key such as "ssh-ed25519 AAAA…", got "AAAA"',
+    ],
+    [{ host: { configuration } }, 'managementNetworks: expected the network that Terraform connects from'],
+    [{ ssh: { user: 'a; b' } }, 'ssh.user: expected an account'],
+    [{ ssh: { privateKeyPath: '"))}' } }, 'ssh.privateKeyPath: expected a path'],
+    [{ host: { ...props.host, sshPort: 0 } }, 'stack/gateway: host bootstrap: sshPort'],
+  ])('refuses %j', (changes, message) => {
+    expect(() => hosts(changes)).toThrow(ConstructError)
+    expect(() => hosts(changes)).toThrow(message)
+  })
+})
