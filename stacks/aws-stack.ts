@@ -2,8 +2,8 @@ import { AwsProvider } from '@cdktf/provider-aws/lib/provider/index.js'
 import { S3Backend, TerraformOutput, TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'
 import { Gateway } from '../constructs/index.ts'
-import type { EnvironmentFolder } from './environment-folder.ts'
 import type { AwsEnvironment } from './environment.ts'
+import type { EnvironmentFolder } from './environment-folder.ts'
 
 /** An environment on AWS: the whole gateway, in one region. */
 export class AwsStack extends TerraformStack {

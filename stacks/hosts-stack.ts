@@ -1,8 +1,8 @@
 import { TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'
 import { HostsGateway } from '../constructs/index.ts'
-import type { EnvironmentFolder } from './environment-folder.ts'
 import type { HostsEnvironment } from './environment.ts'
+import type { EnvironmentFolder } from './environment-folder.ts'
 
 /** An environment on machines that are there already, reached by SSH. */
 export class HostsStack extends TerraformStack {

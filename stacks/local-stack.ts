@@ -2,8 +2,8 @@ import { join, resolve } from 'node:path'
 import { TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'
 import { LocalGateway } from '../constructs/index.ts'
-import type { EnvironmentFolder } from './environment-folder.ts'
 import type { LocalEnvironment } from './environment.ts'
+import type { EnvironmentFolder } from './environment-folder.ts'
 
 const root = resolve(import.meta.dirname, '..')
 

@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import type { TerraformStack } from 'cdktf'
+import { GatehouseApp, type GatehouseAppProps } from '../../stacks/app.ts'
+
+/** What an environment would create. */
+export interface SynthesizedEnvironment {
+  readonly name: string
+  /** aws, hosts or local. */
+  readonly target: string
+  /** Terraform's JSON: cdktf.out/stacks/NAME/cdk.tf.json. */
+  readonly file: string
+  /** Kind of resource, such as aws_subnet → how many. */
+  readonly counts: ReadonlyMap<string, number>
+}
+
+/**
+ * Writes Terraform's JSON of every environment, or of those that are named. Nothing is created, and neither Terraform
+ * nor a network is needed.
+ * @throws Error that names file, line and column when a file of an environment is wrong, or the environments there are
+ * when a name is none of them; nothing is written then
+ */
+export function synthesizeEnvironments(props: GatehouseAppProps = {}): SynthesizedEnvironment[] {
+  const app = new GatehouseApp(props)
+  app.synth()
+  return app.environments.map(({ folder, stack }) => ({
+    name: folder.name,
+    target: folder.environment.target,
+    file: join(app.outdir, 'stacks', folder.name, 'cdk.tf.json'),
+    counts: countResources(stack),
+  }))
+}
+
+function countResources(stack: TerraformStack): Map<string, number> {
+  const { resource = {} } = stack.toTerraform() as { resource?: Record<string, object> }
+  return new Map(Object.entries(resource).map(([kind, resources]) => [kind, Object.keys(resources).length]))
+}

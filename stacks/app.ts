@@ -1,0 +1,74 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { App, type TerraformStack } from 'cdktf'
+import { AwsStack } from './aws-stack.ts'
+import type { AwsEnvironment, HostsEnvironment, LocalEnvironment } from './environment.ts'
+import { type EnvironmentFolder, environmentNames, readEnvironment } from './environment-folder.ts'
+import { HostsStack } from './hosts-stack.ts'
+import { LocalStack } from './local-stack.ts'
+
+/** The folder that holds a folder for each environment. */
+export const environmentsDirectory = join(import.meta.dirname, 'environments')
+
+export interface GatehouseAppProps {
+  /**
+   * Folder with a folder for each environment.
+   * @default stacks/environments
+   */
+  readonly environments?: string
+  /**
+   * Environments to build, by name.
+   * @default all
+   */
+  readonly names?: readonly string[]
+  /**
+   * Folder that `synth` writes to.
+   * @default what cdktf says, else cdktf.out
+   */
+  readonly outdir?: string
+}
+
+/**
+ * One stack an environment, each named as its folder.
+ * @throws Error that names file, line and column when a file of an environment is wrong, or that an environment is
+ * unknown and which there are
+ */
+export class GatehouseApp extends App {
+  readonly environments: readonly { readonly folder: EnvironmentFolder; readonly stack: TerraformStack }[]
+
+  constructor({ environments = environmentsDirectory, names, outdir }: GatehouseAppProps = {}) {
+    if (outdir) mkdirSync(outdir, { recursive: true })
+    super({ stackTraces: false, ...(outdir && { outdir }) })
+    const known = environmentNames(environments)
+    const unknown = names?.find((name) => !known.includes(name))
+    if (unknown !== undefined) {
+      throw new Error(`no environment is called ${JSON.stringify(unknown)}; there are: ${known.join(', ')}`)
+    }
+    this.environments = known
+      .filter((name) => names?.includes(name) ?? true)
+      .map((name) => readEnvironment(environments, name))
+      .map((folder) => ({ folder, stack: createStack(this, folder) }))
+  }
+
+  /** cdktf 0.21 calls the deprecated util.isArray for every output, of which users can do nothing. */
+  override synth(): void {
+    const { noDeprecation } = process
+    process.noDeprecation = true
+    try {
+      super.synth()
+    } finally {
+      process.noDeprecation = noDeprecation ?? false
+    }
+  }
+}
+
+function createStack(app: App, folder: EnvironmentFolder): TerraformStack {
+  switch (folder.environment.target) {
+    case 'aws':
+      return new AwsStack(app, folder as EnvironmentFolder<AwsEnvironment>)
+    case 'hosts':
+      return new HostsStack(app, folder as EnvironmentFolder<HostsEnvironment>)
+    case 'local':
+      return new LocalStack(app, folder as EnvironmentFolder<LocalEnvironment>)
+  }
+}
