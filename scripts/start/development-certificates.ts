@@ -4,12 +4,14 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
-import {
+import type { Extension, X509Certificate as Issuer } from '@peculiar/x509'
+
+// Loaded only now: it needs what reflect-metadata.ts sets, and Jest loads CommonJS before any import has run.
+const {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
-  type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
@@ -17,7 +19,7 @@ import {
   SubjectKeyIdentifierExtension,
   X509Certificate,
   X509CertificateGenerator,
-} from '@peculiar/x509'
+} = await import('@peculiar/x509')
 
 type CryptoKey = webcrypto.CryptoKey
 
@@ -81,7 +83,7 @@ export async function ensureServerCertificate(
   return true
 }
 
-async function serverExtensions(publicKey: CryptoKey, issuer: X509Certificate): Promise<Extension[]> {
+async function serverExtensions(publicKey: CryptoKey, issuer: Issuer): Promise<Extension[]> {
   return [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
