@@ -12,7 +12,7 @@ import { trafficChecks } from './start/check/traffic.ts'
 import { type CertificateFiles, developmentAuthority } from './start/development-certificates.ts'
 import { type LocalFolder, prepareLocalFolder } from './start/local-folder.ts'
 import { type PageContent, page } from './start/page.ts'
-import { requireFreePorts, startSession, UserError } from './start/session.ts'
+import { requireFreePorts, startSession } from './start/session.ts'
 import { step } from './terminal/progress.ts'
 
 const usage = `npm start [-- OPTIONS]
@@ -22,6 +22,8 @@ const usage = `npm start [-- OPTIONS]
   --check            try the gateway through real sockets, print what was seen, and stop
   --port-offset N    add N to every port, where the usual ones are taken
   --help             this text
+
+  With DEBUG=1 in the environment, an error is shown with its stack.
 `
 
 interface Options {
@@ -39,7 +41,7 @@ function readOptions(): Options | undefined {
   })
   const portOffset = Number(values['port-offset'])
   if (!Number.isInteger(portOffset) || portOffset < 0 || portOffset > 56_000) {
-    throw new UserError(`--port-offset ${values['port-offset']}: expected a whole number from 0 to 56000`)
+    throw new Error(`--port-offset ${values['port-offset']}: expected a whole number from 0 to 56000`)
   }
   return values.help ? undefined : { check: values.check, portOffset }
 }
@@ -81,7 +83,7 @@ async function serve(content: PageContent, interrupted: AbortSignal): Promise<vo
     process.stdout.write(`\n${page(content)}\n`)
     if (!interrupted.aborted) await Promise.race([once(interrupted, 'abort'), session.gateway.exited])
     if (!interrupted.aborted) {
-      throw new UserError(`The gateway ended by itself; it wrote:\n${session.gateway.output()}`)
+      throw new Error(`The gateway ended by itself; it wrote:\n${session.gateway.output()}`)
     }
     process.stdout.write('\n')
   } finally {
@@ -103,7 +105,7 @@ async function check(
       const failed = await runChecks([...trafficChecks(subject), ...operationChecks(subject)], interrupted)
       if (failed.length > 0) {
         const list = failed.map((line) => `  ${line}`).join('\n')
-        throw new UserError(`Failed:\n${list}\nThe logs are in ${folder.layout.logDirectory}`)
+        throw new Error(`Failed:\n${list}\nThe logs are in ${folder.layout.logDirectory}`)
       }
     } finally {
       await step('Stop the gateway and the services', () => session.stop())
@@ -125,8 +127,8 @@ async function run(): Promise<number> {
     return 0
   } catch (error) {
     if (interruption.signal.aborted) return 130
-    const known = error instanceof UserError || !(error instanceof Error)
-    process.stderr.write(`\n${known ? error : error.stack}\n`)
+    const details = error instanceof Error && process.env.DEBUG ? error.stack : undefined
+    process.stderr.write(`\n${details ?? (error instanceof Error ? error.message : error)}\n`)
     return 1
   }
 }

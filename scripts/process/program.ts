@@ -27,15 +27,23 @@ export interface ProgramOptions {
   readonly cwd?: string
   /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Gives it a process group of its own, which `stop` signals as a whole, as a terminal does on Ctrl-C. */
+  readonly ownGroup?: boolean
 }
 
 const outputLimit = 65_536
 const stopLimit = 10_000
 
 /** Starts a program without a shell. Rejects when it cannot be started (not found, not executable). */
-export async function startProgram({ name, command, cwd, env }: ProgramOptions): Promise<Program> {
+export async function startProgram(options: ProgramOptions): Promise<Program> {
+  const { name, command, cwd, env, ownGroup = false } = options
   const [file, ...args] = command
-  const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(file, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: ownGroup,
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8')
@@ -57,8 +65,8 @@ export async function startProgram({ name, command, cwd, env }: ProgramOptions):
     },
     output: () => output,
     async stop({ signal = 'SIGTERM', limit = stopLimit } = {}) {
-      child.kill(signal)
-      const timer = setTimeout(() => child.kill('SIGKILL'), limit)
+      send(child, signal, ownGroup)
+      const timer = setTimeout(() => send(child, 'SIGKILL', ownGroup), limit)
       const exit = await exited
       clearTimeout(timer)
       return exit
@@ -71,3 +79,16 @@ const started = (child: ChildProcess, name: string) =>
     child.once('spawn', resolve)
     child.once('error', (error) => reject(new Error(`cannot start ${name}: ${error.message}`)))
   })
+
+/** No error when the process or its group has gone. */
+function send(child: ChildProcess, signal: NodeJS.Signals, toGroup: boolean): void {
+  if (!toGroup) {
+    child.kill(signal)
+    return
+  }
+  try {
+    process.kill(-child.pid!, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}

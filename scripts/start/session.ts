@@ -15,9 +15,6 @@ export interface Session {
   stop(): Promise<void>
 }
 
-/** Something that the person can put right; its message is all they need. */
-export class UserError extends Error {}
-
 /** Throws when something listens already where the folder's gateway and services would, saying what does. */
 export async function requireFreePorts(layout: LocalLayout, currentOffset: number): Promise<void> {
   const uses = portUses(layout)
@@ -31,7 +28,7 @@ export async function requireFreePorts(layout: LocalLayout, currentOffset: numbe
     offset === undefined
       ? 'Stop what holds them and try again.'
       : `Stop what holds them, or move all ports: npm start -- --port-offset ${currentOffset + offset}`
-  throw new UserError(`Some ports are not free:\n${lines.join('\n')}\n${advice}`)
+  throw new Error(`Some ports are not free:\n${lines.join('\n')}\n${advice}`)
 }
 
 const portUses = (layout: LocalLayout): PortUse[] => [
