@@ -52,4 +52,5 @@ function keepState(stack: TerraformStack, { state, region }: AwsEnvironment) {
     ...(state.kms_key && { kmsKeyId: state.kms_key }),
   })
   stack.addOverride('terraform.backend.s3.use_lockfile', true)
+  stack.addOverride('terraform.required_version', '>= 1.11.0') // use_lockfile
 }

@@ -8,6 +8,7 @@ import type { EnvironmentFolder } from './environment-folder.ts'
 export class HostsStack extends TerraformStack {
   constructor(scope: Construct, folder: EnvironmentFolder<HostsEnvironment>) {
     super(scope, folder.name)
+    this.addOverride('terraform.required_version', '>= 1.4.0') // terraform_data
     const { environment } = folder
     new HostsGateway(this, 'gateway', {
       hosts: environment.hosts

@@ -11,6 +11,7 @@ const root = resolve(import.meta.dirname, '..')
 export class LocalStack extends TerraformStack {
   constructor(scope: Construct, folder: EnvironmentFolder<LocalEnvironment>) {
     super(scope, folder.name)
+    this.addOverride('terraform.required_version', '>= 1.4.0') // terraform_data
     new LocalGateway(this, 'gateway', {
       configuration: folder.files,
       directory: resolve(root, folder.environment.directory ?? join('.gatehouse', 'deploy', folder.name)),

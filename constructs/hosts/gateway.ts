@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { DataResource, type SSHProvisionerConnection } from 'cdktf'
+import type { SSHProvisionerConnection } from 'cdktf'
 import { Construct } from 'constructs'
 import { checkProps, withPath } from '../errors.ts'
 import { type HostDescription, renderHostBootstrap } from '../host-bootstrap/index.ts'
-import { literal } from '../terraform.ts'
+import { literal, TerraformData } from '../terraform.ts'
 
 /** A machine that answers SSH. */
 export interface Host {
@@ -84,7 +84,7 @@ export class HostsGateway extends Construct {
     const digest = createHash('sha256').update(bootstrap.script).digest('hex')
     for (const { name, address, hostKey } of hosts) {
       const connection = connect(address, hostKey, host.sshPort ?? 22, ssh)
-      new DataResource(this, name, {
+      new TerraformData(this, name, {
         triggersReplace: { script: digest, address, hostKey },
         provisioners: [
           { type: 'file', content: literal(bootstrap.script), destination: script, connection },

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DataResource } from 'cdktf'
 import { Construct } from 'constructs'
 import { checkProps } from '../errors.ts'
-import { literal } from '../terraform.ts'
+import { literal, TerraformData } from '../terraform.ts'
 import type { LocalControl } from './control.ts'
 
 export interface LocalGatewayProps {
@@ -45,7 +44,7 @@ export class LocalGateway extends Construct {
       GATEWAY_STATUS_PORT: String(statusPort),
     }
     const run = { type: 'local-exec' as const, interpreter: [process.execPath, control], environment }
-    new DataResource(this, 'process', {
+    new TerraformData(this, 'process', {
       triggersReplace: {
         configuration: createHash('sha256').update(files).digest('hex'),
         program,

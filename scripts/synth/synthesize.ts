@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { TerraformStack } from 'cdktf'
+import { TerraformResource, type TerraformStack } from 'cdktf'
 import { GatehouseApp, type GatehouseAppProps } from '../../stacks/app.ts'
 
 /** What an environment would create. */
@@ -31,6 +31,11 @@ export function synthesizeEnvironments(props: GatehouseAppProps = {}): Synthesiz
 }
 
 function countResources(stack: TerraformStack): Map<string, number> {
-  const { resource = {} } = stack.toTerraform() as { resource?: Record<string, object> }
-  return new Map(Object.entries(resource).map(([kind, resources]) => [kind, Object.keys(resources).length]))
+  const counts = new Map<string, number>()
+  for (const element of stack.node.findAll()) {
+    if (!TerraformResource.isTerraformResource(element)) continue
+    const kind = element.terraformResourceType
+    counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  }
+  return counts
 }
