@@ -39,7 +39,7 @@ export interface PluginHandlers {
 
 /** What the gateway gives a plugin when a snapshot is compiled. */
 export interface PluginContext {
-  /** Memory of the size that `sharedMemory` asked for, one and the same in every worker, kept over reloads. */
+  /** Memory of the size that `sharedMemory` asked for, the same in every worker, kept while the configuration is. */
   readonly sharedMemory: SharedArrayBuffer | undefined
 }
 
@@ -50,7 +50,7 @@ export interface PluginDefinition<Schema extends z.ZodType = z.ZodType> {
   /** One sentence, for lists and docs. */
   readonly description: string
   readonly config: Schema
-  /** Bytes of memory that all workers share, for this configuration. A change of the size begins anew. */
+  /** Bytes of memory that all workers share, for this configuration; a changed configuration gets new memory. */
   sharedMemory?(config: z.output<Schema>): number
   /** Runs once a worker and snapshot; all work that does not need a request belongs here. */
   create(config: z.output<Schema>, gateway: PluginContext): PluginHandlers

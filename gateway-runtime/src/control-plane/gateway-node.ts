@@ -1,0 +1,164 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { availableParallelism } from 'node:os'
+import type { FastifyInstance } from 'fastify'
+import type { Configuration, LoadedConfiguration, Snapshot } from '../config/index.ts'
+import { stateDirectory } from '../state-directory.ts'
+import { ErrorLog } from '../telemetry/error-log.ts'
+import { version } from '../version.ts'
+import { createAdminApi } from './admin-api.ts'
+import { openAdminToken } from './admin-token.ts'
+import { ConfigurationStore } from './configuration-store.ts'
+import { renderMetrics } from './metrics-text.ts'
+import { readPemFiles } from './pem-files.ts'
+import { createStatusServer } from './status-server.ts'
+import { Supervisor } from './supervisor.ts'
+
+export interface GatewayNodeOptions {
+  /** Folder of the configuration. */
+  readonly folder: string
+  /** The --state option, if it was given. */
+  readonly stateOption: string | undefined
+  /** The program of a worker thread. */
+  readonly workerScript: URL
+}
+
+/** One node of the gateway: the control plane, with the workers that it supervises. */
+export class GatewayNode {
+  readonly #options: GatewayNodeOptions
+  readonly #store: ConfigurationStore
+  readonly #reloads = { accepted: 0, rejected: 0, lastSucceeded: true }
+  readonly #startedAt = new Date()
+  #errorLog: ErrorLog | undefined
+  #supervisor: Supervisor | undefined
+  #admin: FastifyInstance | undefined
+  #status: Server | undefined
+
+  constructor(options: GatewayNodeOptions) {
+    this.#options = options
+    this.#store = new ConfigurationStore(options.folder, {
+      onSnapshot: (snapshot) => this.#apply(snapshot),
+      onRejected: (error) => this.#onRejected(error),
+    })
+  }
+
+  /** Starts all parts; resolves with a line that says what listens where. Throws what keeps it from starting. */
+  async start(): Promise<string> {
+    const { folder, stateOption } = this.#options
+    const { loaded, snapshot } = this.#store.open()
+    const { configuration } = loaded
+    this.#errorLog = new ErrorLog(configuration.logs.directory)
+    const token = openAdminToken(stateDirectory(stateOption, folder))
+    const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
+    const settings = { workers, logDirectory: configuration.logs.directory }
+    this.#supervisor = new Supervisor(settings, this.#options.workerScript, this.#errorLog)
+    await this.#startStatusServer(configuration)
+    await this.#apply(snapshot)
+    await this.#startAdminApi(configuration, token)
+    this.#store.watch()
+    if (configuration.redis) this.#errorLog.write('warn', 'redis is configured, but no plugin of this version uses it')
+    this.#errorLog.write('info', 'gateway started', { version, snapshot: snapshot.version, workers })
+    return describeStart(configuration, workers)
+  }
+
+  /** Reads configuration and certificates again. A bad configuration leaves the one in force. */
+  async reload(): Promise<void> {
+    await this.#store.reload()
+    const { snapshot } = this.#store.current
+    await this.#apply(snapshot).catch((error) => this.#onRejected(error))
+  }
+
+  reopenLogs(): void {
+    this.#errorLog?.reopen()
+    this.#supervisor?.reopenLogs()
+  }
+
+  /** Says "not ready", finishes the requests in flight, and closes everything. */
+  async stop(): Promise<void> {
+    this.#store.close()
+    const supervisor = this.#supervisor
+    const timeout = supervisor?.snapshot?.limits.drain_timeout ?? 0
+    if (supervisor?.snapshot && !(await supervisor.drain(timeout))) {
+      this.#errorLog?.write('warn', 'requests were cut off: they took longer than limits.drain_timeout')
+    }
+    await this.#admin?.close()
+    this.#status?.close()
+    this.#status?.closeAllConnections()
+    await supervisor?.stop()
+    this.#errorLog?.write('info', 'gateway stopped')
+    this.#errorLog?.close()
+  }
+
+  async #apply(snapshot: Snapshot): Promise<void> {
+    await this.#supervisor!.apply(snapshot, readPemFiles(snapshot))
+    this.#reloads.accepted++
+    this.#reloads.lastSucceeded = true
+  }
+
+  #onRejected(error: Error): void {
+    this.#reloads.rejected++
+    this.#reloads.lastSucceeded = false
+    this.#errorLog?.write('error', 'configuration rejected; the one before stays in force', { reason: error.message })
+  }
+
+  async #startStatusServer({ status }: Configuration): Promise<void> {
+    this.#status = createStatusServer({
+      metrics: () => this.#metrics(),
+      readiness: () => {
+        const { ready, draining } = this.#supervisor!.status
+        return { ready, reason: draining ? 'draining' : 'not all workers hold the configuration yet' }
+      },
+    })
+    this.#status.listen(status.port, status.host)
+    await once(this.#status, 'listening').catch((error) => explainListen(error, 'status', status.port))
+  }
+
+  async #startAdminApi({ admin }: Configuration, token: string): Promise<void> {
+    this.#admin = createAdminApi({
+      store: this.#store,
+      token,
+      status: () => this.#describeStatus(),
+      log: (level, event, fields) => this.#errorLog!.write(level, event, fields),
+    })
+    await this.#admin.listen({ host: admin.host, port: admin.port }).catch((error) => explainListen(error, 'admin', admin.port))
+  }
+
+  #metrics(): string {
+    const supervisor = this.#supervisor!
+    const { workers, restarts } = supervisor.status
+    const facts = { version, workers: workers.length, workerRestarts: restarts, reloads: this.#reloads }
+    return renderMetrics(supervisor.memory, supervisor.snapshot, facts)
+  }
+
+  #describeStatus(): object {
+    const supervisor = this.#supervisor!
+    const circuits = supervisor.snapshot?.upstreams.flatMap(({ name, targets }) =>
+      targets.map(({ id, host, port }) => ({
+        upstream: name,
+        target: `${host}:${port}`,
+        circuit: supervisor.memory.circuit(id)?.state,
+      })),
+    )
+    return {
+      version,
+      started_at: this.#startedAt.toISOString(),
+      ...supervisor.status,
+      configuration: { folder: this.#options.folder, error: this.#store.lastError?.message ?? null },
+      circuits,
+    }
+  }
+}
+
+/** Says which of the ports it was and what to do; the system's error only says EADDRINUSE. */
+function explainListen(error: NodeJS.ErrnoException, what: string, port: number): never {
+  const reason =
+    error.code === 'EADDRINUSE'
+      ? `port ${port} is taken by another program; free it, or set ${what}.port in config.yaml`
+      : error.message
+  throw new Error(`the ${what} server cannot listen: ${reason}`, { cause: error })
+}
+
+function describeStart({ listeners, admin, status }: LoadedConfiguration['configuration'], workers: number): string {
+  const ingress = listeners.map(({ protocol, host, port }) => `${protocol}://${host}:${port}`).join(', ')
+  return `gateway ${version} ready: ${ingress}; admin on ${admin.port}, metrics on ${status.port}; ${workers} workers`
+}

@@ -1,0 +1,183 @@
+import type { Snapshot } from '../config/snapshot.ts'
+import { circuitStates } from '../data-plane/upstreams/circuit-breaker.ts'
+import {
+  blockOffset,
+  durationBuckets,
+  nodeCounters,
+  routeFields,
+  statusOffset,
+} from '../telemetry/metrics.ts'
+import type { SharedMemoryAllocator } from './shared-memory.ts'
+
+/** What a scrape shows besides the workers' counters. */
+export interface NodeFacts {
+  readonly version: string
+  readonly workers: number
+  readonly workerRestarts: number
+  readonly reloads: { readonly accepted: number; readonly rejected: number; readonly lastSucceeded: boolean }
+}
+
+type Labels = Readonly<Record<string, string>>
+
+class MetricsText {
+  #text = ''
+
+  family(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): void {
+    this.#text += `# HELP gatehouse_${name} ${help}\n# TYPE gatehouse_${name} ${type}\n`
+  }
+
+  sample(name: string, labels: Labels, value: number): void {
+    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
+    this.#text += `gatehouse_${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}\n`
+  }
+
+  single(name: string, type: 'counter' | 'gauge', help: string, value: number): void {
+    this.family(name, type, help)
+    this.sample(name, {}, value)
+  }
+
+  toString(): string {
+    return this.#text
+  }
+}
+
+const escapeLabel = (text: string): string =>
+  text.replace(/["\\\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`))
+
+/** The metrics of a node in Prometheus' text format (version 0.0.4): sums over the memory of all workers. */
+export function renderMetrics(
+  memory: SharedMemoryAllocator,
+  snapshot: Snapshot | undefined,
+  facts: NodeFacts,
+): string {
+  const workers = memory.metrics.map((buffer) => new Float64Array(buffer))
+  const sum = (offset: number): number => workers.reduce((total, values) => total + values[offset]!, 0)
+  const text = new MetricsText()
+  renderNode(text, snapshot, facts)
+  renderTraffic(text, sum)
+  if (snapshot) {
+    renderRoutes(text, snapshot, memory.metricBlocks, sum)
+    renderCircuits(text, snapshot, memory)
+  }
+  return text.toString()
+}
+
+function renderNode(text: MetricsText, snapshot: Snapshot | undefined, facts: NodeFacts): void {
+  text.family('info', 'gauge', 'Version of the gateway.')
+  text.sample('info', { version: facts.version }, 1)
+  text.family('config_info', 'gauge', 'Hash of the configuration in force.')
+  if (snapshot) text.sample('config_info', { hash: snapshot.version }, 1)
+  text.family('config_reloads_total', 'counter', 'Configurations that were read.')
+  text.sample('config_reloads_total', { result: 'accepted' }, facts.reloads.accepted)
+  text.sample('config_reloads_total', { result: 'rejected' }, facts.reloads.rejected)
+  const succeeded = Number(facts.reloads.lastSucceeded)
+  text.single(
+    'config_last_reload_success',
+    'gauge',
+    'Whether the last configuration was accepted.',
+    succeeded,
+  )
+  text.single('workers', 'gauge', 'Worker threads.', facts.workers)
+  text.single('worker_restarts_total', 'counter', 'Workers that were replaced.', facts.workerRestarts)
+  const { rss } = process.memoryUsage()
+  text.single('process_resident_memory_bytes', 'gauge', 'Resident memory of the process.', rss)
+  const { user, system } = process.cpuUsage()
+  text.single('process_cpu_seconds_total', 'counter', 'CPU time of the process.', (user + system) / 1e6)
+}
+
+function renderTraffic(text: MetricsText, sum: (offset: number) => number): void {
+  text.single(
+    'connections_active',
+    'gauge',
+    'Open connections of clients.',
+    sum(nodeCounters.connectionsActive),
+  )
+  const accepted = sum(nodeCounters.connectionsAccepted)
+  text.single('connections_accepted_total', 'counter', 'Connections of clients that were accepted.', accepted)
+  const refused = sum(nodeCounters.connectionsRefused)
+  text.single('connections_refused_total', 'counter', 'Connections closed at once: too many.', refused)
+  const failures = sum(nodeCounters.pluginFailures)
+  text.single(
+    'plugin_failures_total',
+    'counter',
+    'Requests answered with 500 because a plugin failed.',
+    failures,
+  )
+  text.family('log_lines_dropped_total', 'counter', 'Lines of a log that the disk did not take in time.')
+  text.sample('log_lines_dropped_total', { log: 'access' }, sum(nodeCounters.accessLogDropped))
+  text.sample('log_lines_dropped_total', { log: 'error' }, sum(nodeCounters.errorLogDropped))
+  text.family(
+    'requests_total',
+    'counter',
+    'Requests by the status of their answer; 499: the client went before.',
+  )
+  for (let status = 100; status < 600; status++) {
+    const count = sum(statusOffset(status))
+    if (count > 0) text.sample('requests_total', { code: String(status) }, count)
+  }
+}
+
+function renderRoutes(
+  text: MetricsText,
+  snapshot: Snapshot,
+  blocks: ReadonlyMap<string, number>,
+  sum: (offset: number) => number,
+): void {
+  const routes = snapshot.routes.map(({ name, service }) => ({
+    labels: { route: name, service: service.name },
+    block: blockOffset(blocks.get(name)!),
+  }))
+  text.family('route_requests_total', 'counter', 'Requests of a route by the class of their status.')
+  for (const { labels, block } of routes) {
+    for (let index = 0; index < 5; index++) {
+      const count = sum(block + routeFields.classes + index)
+      if (count > 0) text.sample('route_requests_total', { ...labels, code: `${index + 1}xx` }, count)
+    }
+  }
+  const counters = [
+    ['route_request_bytes_total', 'Bytes of bodies that clients sent.', routeFields.requestBytes],
+    ['route_response_bytes_total', 'Bytes of bodies that clients were sent.', routeFields.responseBytes],
+    ['route_retries_total', 'Attempts that were repeated.', routeFields.retries],
+    ['route_upstream_seconds_total', 'Time until the targets answered.', routeFields.upstreamSum],
+  ] as const
+  for (const [name, help, field] of counters) {
+    text.family(name, 'counter', help)
+    for (const { labels, block } of routes) text.sample(name, labels, sum(block + field))
+  }
+  text.family(
+    'route_request_duration_seconds',
+    'histogram',
+    'Time from the head of a request to the end of its answer.',
+  )
+  for (const { labels, block } of routes) {
+    let count = 0
+    for (const [index, bound] of [...durationBuckets, '+Inf'].entries()) {
+      count += sum(block + routeFields.buckets + index)
+      text.sample('route_request_duration_seconds_bucket', { ...labels, le: String(bound) }, count)
+    }
+    text.sample('route_request_duration_seconds_sum', labels, sum(block + routeFields.durationSum))
+    text.sample('route_request_duration_seconds_count', labels, count)
+  }
+}
+
+function renderCircuits(text: MetricsText, snapshot: Snapshot, memory: SharedMemoryAllocator): void {
+  const circuits = snapshot.upstreams.flatMap((upstream) =>
+    upstream.targets.map((target) => ({
+      labels: { upstream: upstream.name, target: `${target.host}:${target.port}` },
+      circuit: memory.circuit(target.id),
+    })),
+  )
+  text.family(
+    'upstream_circuit_state',
+    'gauge',
+    'The state of the circuit of a target: 1 for the one that it is in.',
+  )
+  for (const { labels, circuit } of circuits) {
+    for (const state of circuitStates) {
+      text.sample('upstream_circuit_state', { ...labels, state }, Number(circuit?.state === state))
+    }
+  }
+  text.family('upstream_circuit_opened_total', 'counter', 'How often the circuit of a target has opened.')
+  for (const { labels, circuit } of circuits)
+    text.sample('upstream_circuit_opened_total', labels, circuit?.opened ?? 0)
+}

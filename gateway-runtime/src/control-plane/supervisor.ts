@@ -1,0 +1,224 @@
+import { Worker } from 'node:worker_threads'
+import type { Snapshot } from '../config/snapshot.ts'
+import type { ErrorLog } from '../telemetry/error-log.ts'
+import type { MessageFromWorker, MessageToWorker, PemFiles, WorkerSettings } from '../worker-messages.ts'
+import { SharedMemoryAllocator } from './shared-memory.ts'
+
+interface Configured {
+  readonly snapshot: Snapshot
+  readonly pemFiles: PemFiles
+}
+
+interface Member {
+  readonly index: number
+  worker: Worker
+  /** Version of the snapshot that it serves. */
+  version: string | undefined
+  deaths: number
+  drained: boolean
+}
+
+export interface SupervisorStatus {
+  readonly snapshot: string | undefined
+  readonly ready: boolean
+  readonly draining: boolean
+  readonly restarts: number
+  readonly workers: readonly { readonly index: number; readonly snapshot: string | undefined }[]
+}
+
+const applyTimeout = 10_000
+const longestRestartDelay = 5_000
+
+/** Runs the workers: gives each of them every snapshot, replaces the ones that die, ends them in order. */
+export class Supervisor {
+  readonly memory: SharedMemoryAllocator
+  readonly #settings: Omit<WorkerSettings, 'index'>
+  readonly #script: URL
+  readonly #errorLog: ErrorLog
+  readonly #members: Member[] = []
+  readonly #waiting = new Set<(index: number, message: MessageFromWorker | 'died') => void>()
+  #configured: Configured | undefined
+  #draining = false
+  #stopped = false
+  #restarts = 0
+
+  constructor(settings: Omit<WorkerSettings, 'index'>, script: URL, errorLog: ErrorLog) {
+    this.#settings = settings
+    this.#script = script
+    this.#errorLog = errorLog
+    this.memory = new SharedMemoryAllocator(settings.workers)
+  }
+
+  get status(): SupervisorStatus {
+    const snapshot = this.#configured?.snapshot.version
+    const workers = this.#members.map(({ index, version }) => ({ index, snapshot: version }))
+    const hold = workers.length > 0 && workers.every((worker) => worker.snapshot === snapshot)
+    return {
+      snapshot,
+      workers,
+      ready: snapshot !== undefined && hold && !this.#draining,
+      draining: this.#draining,
+      restarts: this.#restarts,
+    }
+  }
+
+  get snapshot(): Snapshot | undefined {
+    return this.#configured?.snapshot
+  }
+
+  /**
+   * Puts a snapshot in force on every worker; resolves when all hold it. Where one refuses it (a port that is
+   * taken), all go back to the one before, and the promise is rejected with the reason.
+   */
+  async apply(snapshot: Snapshot, pemFiles: PemFiles): Promise<void> {
+    const before = this.#configured
+    this.memory.prepare(snapshot)
+    this.#configured = { snapshot, pemFiles }
+    if (this.#members.length === 0) this.#startAll()
+    try {
+      await this.#distribute(this.#configured)
+    } catch (error) {
+      this.#configured = before
+      if (before) {
+        this.memory.prepare(before.snapshot)
+        await this.#distribute(before).catch(() => {})
+      }
+      throw error
+    }
+  }
+
+  reopenLogs(): void {
+    for (const { worker } of this.#members) post(worker, { type: 'reopen-logs' })
+  }
+
+  /** Takes no new connections; resolves when all requests are answered, or when `timeout` (ms) is over. */
+  async drain(timeout: number): Promise<boolean> {
+    this.#draining = true
+    const drained = this.#until(
+      () => this.#members.every((member) => member.drained),
+      timeout,
+      'requests were still in flight',
+    )
+    for (const { worker } of this.#members) post(worker, { type: 'drain' })
+    return drained.then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all(
+      this.#members.map(async ({ worker }) => {
+        const ended = new Promise((resolve) => worker.once('exit', resolve))
+        post(worker, { type: 'stop' })
+        const timer = setTimeout(() => void worker.terminate(), 1_000)
+        await ended
+        clearTimeout(timer)
+      }),
+    )
+  }
+
+  #startAll(): void {
+    for (let index = 0; index < this.#settings.workers; index++) {
+      const worker = this.#spawn(index)
+      this.#members.push({ index, worker, version: undefined, deaths: 0, drained: false })
+    }
+  }
+
+  #spawn(index: number): Worker {
+    const settings: WorkerSettings = { ...this.#settings, index }
+    const metrics = this.memory.metrics[index]!
+    const worker = new Worker(this.#script, { name: `worker-${index}`, workerData: { settings, metrics } })
+    worker.on('message', (message: MessageFromWorker) => this.#onMessage(index, message))
+    worker.on('error', (error) => this.#onError(index, error))
+    worker.on('exit', () => this.#onExit(index))
+    return worker
+  }
+
+  async #distribute(configured: Configured): Promise<void> {
+    const { version } = configured.snapshot
+    let refused: string | undefined
+    const settled = this.#until(
+      (_index, message) => {
+        if (typeof message === 'object' && message.type === 'refused' && message.version === version) {
+          refused = message.reason
+        }
+        return refused !== undefined || this.#members.every((member) => member.version === version)
+      },
+      applyTimeout,
+      'a worker did not take the configuration',
+    )
+    for (const member of this.#members) this.#send(member, configured)
+    await settled
+    if (refused !== undefined) throw new Error(refused)
+  }
+
+  #send(member: Member, { snapshot, pemFiles }: Configured): void {
+    member.version = undefined
+    post(member.worker, { type: 'snapshot', snapshot, pemFiles, memory: this.memory.forWorker(member.index) })
+  }
+
+  /** Resolves when `isDone` says so after a message of a worker. */
+  #until(
+    isDone: (index: number, message: MessageFromWorker | 'died') => boolean,
+    timeout: number,
+    reason: string,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (act: () => void) => {
+        clearTimeout(timer)
+        this.#waiting.delete(listener)
+        act()
+      }
+      const listener = (index: number, message: MessageFromWorker | 'died') => {
+        if (isDone(index, message)) end(resolve)
+      }
+      const timer = setTimeout(() => end(() => reject(new Error(`${reason} within ${timeout} ms`))), timeout)
+      this.#waiting.add(listener)
+    })
+  }
+
+  #onMessage(index: number, message: MessageFromWorker): void {
+    const member = this.#members[index]!
+    if (message.type === 'applied') {
+      member.version = message.version
+      member.deaths = 0
+    }
+    if (message.type === 'drained') member.drained = true
+    if (message.type === 'refused') {
+      this.#errorLog.write('error', 'worker refused the configuration', {
+        worker: index,
+        reason: message.reason,
+      })
+    }
+    for (const listener of [...this.#waiting]) listener(index, message)
+  }
+
+  #onError(index: number, error: unknown): void {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.#errorLog.write('error', 'worker failed', { worker: index, reason })
+  }
+
+  #onExit(index: number): void {
+    if (this.#stopped) return
+    const member = this.#members[index]!
+    member.version = undefined
+    member.drained = this.#draining
+    this.memory.onWorkerDeath(index)
+    this.#errorLog.write('error', 'worker died', { worker: index })
+    for (const listener of [...this.#waiting]) listener(index, 'died')
+    if (this.#draining) return
+    const delay = Math.min(member.deaths++ * 250, longestRestartDelay)
+    setTimeout(() => this.#replace(member), delay)
+  }
+
+  #replace(member: Member): void {
+    if (this.#stopped || this.#draining || !this.#configured) return
+    this.#restarts++
+    member.worker = this.#spawn(member.index)
+    this.#send(member, this.#configured)
+  }
+}
+
+const post = (worker: Worker, message: MessageToWorker): void => worker.postMessage(message)

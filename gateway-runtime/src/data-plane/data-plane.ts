@@ -1,0 +1,99 @@
+import type { Socket } from 'node:net'
+import { AccessLog } from '../telemetry/access-log.ts'
+import { ErrorLog } from '../telemetry/error-log.ts'
+import { WorkerMetrics } from '../telemetry/metrics.ts'
+import type { MessageToWorker, WorkerSettings } from '../worker-messages.ts'
+import type { ClientFacts } from './exchange.ts'
+import { ClientConnection } from './http1/client-connection.ts'
+import { Listeners } from './listeners.ts'
+import { type Runtime, RuntimeBuilder } from './runtime.ts'
+import { TimerWheel } from './timer-wheel.ts'
+import type { WorkerContext } from './worker-context.ts'
+
+type SnapshotMessage = Extract<MessageToWorker, { type: 'snapshot' }>
+
+/** One worker's data plane: its sockets, its connections, and the snapshot that new requests see. */
+export class DataPlane implements WorkerContext {
+  readonly wheel = new TimerWheel()
+  readonly accessLog: AccessLog
+  readonly errorLog: ErrorLog
+  readonly metrics: WorkerMetrics
+  draining = false
+  readonly #settings: WorkerSettings
+  readonly #listeners = new Listeners((socket, facts) => this.#onConnection(socket, facts))
+  readonly #connections = new Set<ClientConnection>()
+  #runtime: Runtime | undefined
+  #onDrained: (() => void) | undefined
+
+  /** Throws where a log file cannot be opened. */
+  constructor(settings: WorkerSettings, metricsMemory: SharedArrayBuffer) {
+    this.#settings = settings
+    this.accessLog = new AccessLog(settings.logDirectory)
+    this.errorLog = new ErrorLog(settings.logDirectory)
+    this.metrics = new WorkerMetrics(metricsMemory)
+    setInterval(
+      () => this.metrics.setLogDropped(this.accessLog.dropped, this.errorLog.dropped),
+      1_000,
+    ).unref()
+  }
+
+  get runtime(): Runtime {
+    return this.#runtime!
+  }
+
+  /** Puts a snapshot in force, or throws and goes on with the one before. */
+  async apply({ snapshot, memory, pemFiles }: SnapshotMessage): Promise<void> {
+    const previous = this.#runtime
+    const worker = { wheel: this.wheel, index: this.#settings.index, runtime: previous }
+    const runtime = new RuntimeBuilder(snapshot, memory, worker).build()
+    // The first connection may come before `apply` returns.
+    this.#runtime ??= runtime
+    await this.#listeners.apply(snapshot.listeners, pemFiles)
+    this.metrics.moveTo(memory.metrics)
+    this.#runtime = runtime
+    const kept = new Set(runtime.pools.values())
+    for (const pool of previous?.pools.values() ?? []) if (!kept.has(pool)) pool.retire()
+  }
+
+  reopenLogs(): void {
+    this.accessLog.reopen()
+    this.errorLog.reopen()
+  }
+
+  /** Takes no new connections and resolves when the last one has closed. */
+  async drain(): Promise<void> {
+    this.draining = true
+    this.#listeners.close()
+    for (const connection of this.#connections) connection.drain()
+    if (this.#connections.size === 0) return
+    await new Promise<void>((resolve) => {
+      this.#onDrained = resolve
+    })
+  }
+
+  stop(): void {
+    this.wheel.stop()
+    this.accessLog.close()
+    this.errorLog.close()
+  }
+
+  #onConnection(socket: Socket, facts: ClientFacts): void {
+    const limit = Math.ceil(this.runtime.limits.connections / this.#settings.workers)
+    if (this.#connections.size >= limit) {
+      this.metrics.countConnectionRefused()
+      this.errorLog.write('error', 'connection refused: too many', { limit })
+      socket.destroy()
+      return
+    }
+    this.metrics.onConnection()
+    this.#connections.add(
+      new ClientConnection(socket, facts, this, (connection) => this.#onClosed(connection)),
+    )
+  }
+
+  #onClosed(connection: ClientConnection): void {
+    this.metrics.onConnectionClosed()
+    this.#connections.delete(connection)
+    if (this.draining && this.#connections.size === 0) this.#onDrained?.()
+  }
+}

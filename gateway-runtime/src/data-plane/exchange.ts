@@ -1,0 +1,96 @@
+import type { Exchange as PluginExchange, PluginRequest } from '../plugins/contract.ts'
+import type { RequestHead } from './http1/request-head.ts'
+import type { RouteRuntime } from './runtime.ts'
+
+/** What a connection of a client knows of itself. */
+export interface ClientFacts {
+  readonly peerAddress: string
+  readonly scheme: 'http' | 'https'
+  readonly localPort: number
+  /** `TLSv1.3`, or undefined without TLS. */
+  readonly tlsVersion: string | undefined
+}
+
+/** One request and what became of it: what plugins see while it lasts, and logs and metrics when it is over. */
+export class Exchange implements PluginExchange, PluginRequest {
+  readonly head: RequestHead
+  readonly facts: ClientFacts
+  readonly clientAddress: string
+  readonly requestId: string
+  /** Whether the peer is a trusted proxy: its X-Forwarded-* are passed on. */
+  readonly peerIsTrusted: boolean
+  /** Milliseconds of `performance.now()`. */
+  readonly startedAt: number
+  route: RouteRuntime | undefined
+  /** How much of the path the route matched. */
+  matchedLength = 0
+
+  /** Of the answer; 0 until there is one. 499: the client went before. */
+  status = 0
+  /** Why the gateway answered itself: the `code` of its problem. */
+  code: string | undefined
+  requestBytes = 0
+  responseBytes = 0
+  /** How often a target was tried. */
+  attempts = 0
+  /** The target that answered or failed last. */
+  target: string | undefined
+  /** Milliseconds from the first attempt to the head of the answer, or to the last failure. */
+  upstreamTime = 0
+  /** What plugins add to the answer: lines of a header. */
+  extraHeaderLines = ''
+
+  constructor(
+    head: RequestHead,
+    facts: ClientFacts,
+    client: Pick<Exchange, 'clientAddress' | 'requestId' | 'peerIsTrusted'>,
+  ) {
+    this.head = head
+    this.facts = facts
+    this.clientAddress = client.clientAddress
+    this.requestId = client.requestId
+    this.peerIsTrusted = client.peerIsTrusted
+    this.startedAt = performance.now()
+  }
+
+  get request(): PluginRequest {
+    return this
+  }
+
+  get method(): string {
+    return this.head.method
+  }
+
+  get path(): string {
+    return this.head.path
+  }
+
+  get query(): string {
+    return this.head.query
+  }
+
+  get host(): string {
+    return this.head.host
+  }
+
+  get routeName(): string | undefined {
+    return this.route?.route.name
+  }
+
+  get serviceName(): string | undefined {
+    return this.route?.route.service.name
+  }
+
+  header(name: string): string | undefined {
+    const { names, values } = this.head
+    for (let index = 0; index < names.length; index++) if (names[index]!.lower === name) return values[index]
+    return undefined
+  }
+
+  addResponseHeader(name: string, value: string): void {
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
+      throw new TypeError(`not a header field: ${name}`)
+    }
+    this.extraHeaderLines += `${name}: ${value}\r\n`
+  }
+}

@@ -1,0 +1,77 @@
+/** What the proxy must know of a header field to treat it right; the rest is `other` and passes as it is. */
+export const HeaderKind = {
+  other: 0,
+  host: 1,
+  connection: 2,
+  contentLength: 3,
+  transferEncoding: 4,
+  expect: 5,
+  /** Means something on one connection only (RFC 9110 section 7.6.1): never passed on. */
+  hopByHop: 6,
+  /** Says who the client is: believed from trusted proxies only, replaced from all others. */
+  forwarded: 7,
+  forwardedFor: 8,
+  requestId: 9,
+  /** May stand once (RFC 9110 section 5.3): a second one is refused. */
+  singleton: 10,
+  /** A name that two servers could take for different ones (`_`, `.`): dropped. */
+  ambiguous: 11,
+  date: 12,
+} as const
+export type HeaderKind = (typeof HeaderKind)[keyof typeof HeaderKind]
+
+export interface HeaderName {
+  /** As it was sent. */
+  readonly raw: string
+  readonly lower: string
+  readonly kind: HeaderKind
+}
+
+const kinds = new Map<string, HeaderKind>([
+  ['host', HeaderKind.host],
+  ['connection', HeaderKind.connection],
+  ['content-length', HeaderKind.contentLength],
+  ['transfer-encoding', HeaderKind.transferEncoding],
+  ['expect', HeaderKind.expect],
+  ['keep-alive', HeaderKind.hopByHop],
+  ['proxy-connection', HeaderKind.hopByHop],
+  ['proxy-authenticate', HeaderKind.hopByHop],
+  ['proxy-authorization', HeaderKind.hopByHop],
+  ['te', HeaderKind.hopByHop],
+  ['trailer', HeaderKind.hopByHop],
+  ['upgrade', HeaderKind.hopByHop],
+  ['http2-settings', HeaderKind.hopByHop],
+  ['forwarded', HeaderKind.forwarded],
+  ['x-forwarded-proto', HeaderKind.forwarded],
+  ['x-forwarded-host', HeaderKind.forwarded],
+  ['x-forwarded-port', HeaderKind.forwarded],
+  ['x-forwarded-prefix', HeaderKind.forwarded],
+  ['x-real-ip', HeaderKind.forwarded],
+  ['x-forwarded-for', HeaderKind.forwardedFor],
+  ['x-request-id', HeaderKind.requestId],
+  ['authorization', HeaderKind.singleton],
+  ['content-type', HeaderKind.singleton],
+  ['origin', HeaderKind.singleton],
+  ['date', HeaderKind.date],
+])
+
+const known = new Map<string, HeaderName>()
+const mostKnown = 4_096
+
+/**
+ * The one object for a header name. Real traffic repeats the same few names, so their analysis is done once;
+ * past 4,096 different ones (somebody invents them) it is done each time and nothing is kept.
+ */
+export function headerName(raw: string): HeaderName {
+  return known.get(raw) ?? learn(raw)
+}
+
+function learn(slice: string): HeaderName {
+  // A copy of its own: a slice would keep the whole head it was cut from in memory.
+  const raw = Buffer.from(slice, 'latin1').toString('latin1')
+  const lower = raw.toLowerCase()
+  const kind = /^[a-z0-9-]+$/.test(lower) ? (kinds.get(lower) ?? HeaderKind.other) : HeaderKind.ambiguous
+  const name = { raw, lower, kind }
+  if (known.size < mostKnown) known.set(raw, name)
+  return name
+}

@@ -1,0 +1,174 @@
+import { type Problem, problem } from '../problem.ts'
+import { normalizeTarget } from '../request-path.ts'
+import { HeaderKind, type HeaderName } from './header-name.ts'
+import type { MessageHead } from './parser.ts'
+
+/** A request head that was found sound. */
+export interface RequestHead {
+  readonly method: string
+  readonly path: string
+  /** With its question mark, or ''. */
+  readonly query: string
+  /** As it is to be passed on: host, with a port where one was given. */
+  readonly authority: string
+  /** Lower-case, without port: for routing. */
+  readonly host: string
+  readonly version: number
+  readonly keepAlive: boolean
+  readonly names: readonly HeaderName[]
+  readonly values: readonly string[]
+  /** Fields that `Connection` names (RFC 9110 section 7.6.1): not passed on. Lower-case. */
+  readonly connectionFields: readonly string[]
+  readonly isChunked: boolean
+  /** Bytes of the body where they were announced; 0 for none; undefined with chunks. */
+  readonly contentLength: number | undefined
+  readonly expectsContinue: boolean
+}
+
+/** Why a head is refused; the connection is closed with the answer. */
+export class HeadRefused extends Error {
+  override readonly name = 'HeadRefused'
+  readonly problem: Problem
+  constructor(status: number, code: string, detail: string) {
+    super(detail)
+    this.problem = problem(status, code, detail)
+  }
+}
+
+const refuse = (detail: string): never => {
+  throw new HeadRefused(400, 'malformed-request', detail)
+}
+
+// RFC 3986 section 3.2.2 host with an optional port, as RFC 9110 section 7.2 wants it in Host.
+const hostPattern = /^([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
+// Named in Connection, these would let a client take away what the gateway or a server relies on.
+const protectedFields =
+  /^(host|authorization|cookie|content-.*|transfer-encoding|x-forwarded-.*|forwarded|x-real-ip|x-request-id|via)$/
+
+/**
+ * Checks what the parser leaves to its caller (RFC 9112 sections 3.2 and 6, RFC 9110 sections 5.3, 7.2 and 10.1.1).
+ * Throws HeadRefused.
+ */
+export function readRequestHead(head: MessageHead): RequestHead {
+  if (head.version !== 11 && head.version !== 10) {
+    throw new HeadRefused(505, 'http-version-not-supported', 'the gateway speaks HTTP/1.0 and HTTP/1.1 here')
+  }
+  if (head.method === 'CONNECT' || head.method === 'TRACE' || head.method === 'PRI') {
+    throw new HeadRefused(405, 'method-not-allowed', `${head.method} is not served`)
+  }
+  const fields = readFields(head)
+  const target = readTarget(head, fields.host)
+  const hasBody = fields.isChunked || (fields.contentLength ?? 0) > 0
+  return {
+    method: head.method,
+    ...target,
+    version: head.version,
+    keepAlive: head.keepAlive,
+    names: head.names,
+    values: head.values,
+    connectionFields: fields.connectionFields,
+    isChunked: fields.isChunked,
+    contentLength: fields.isChunked ? undefined : (fields.contentLength ?? 0),
+    expectsContinue: fields.expectsContinue && hasBody && head.version === 11,
+  }
+}
+
+interface Fields {
+  host: string | undefined
+  isChunked: boolean
+  contentLength: number | undefined
+  connectionFields: readonly string[]
+  expectsContinue: boolean
+}
+
+const none: readonly string[] = []
+
+function readFields(head: MessageHead): Fields {
+  const fields: Fields = {
+    host: undefined,
+    isChunked: false,
+    contentLength: undefined,
+    connectionFields: none,
+    expectsContinue: false,
+  }
+  let singletons: HeaderName[] | undefined
+  for (let index = 0; index < head.names.length; index++) {
+    const name = head.names[index]!
+    const value = head.values[index]!
+    switch (name.kind) {
+      case HeaderKind.host:
+        if (fields.host !== undefined) refuse('more than one Host')
+        fields.host = value
+        break
+      case HeaderKind.contentLength:
+        fields.contentLength = readContentLength(value, fields)
+        break
+      case HeaderKind.transferEncoding:
+        readTransferEncoding(value, head.version, fields)
+        break
+      case HeaderKind.connection:
+        fields.connectionFields = readConnection(value, fields.connectionFields)
+        break
+      case HeaderKind.expect:
+        if (value.toLowerCase() !== '100-continue') {
+          throw new HeadRefused(417, 'expectation-failed', 'Expect may only be 100-continue')
+        }
+        fields.expectsContinue = true
+        break
+      case HeaderKind.singleton:
+        if (singletons?.some((seen) => seen.lower === name.lower)) refuse(`more than one ${name.lower}`)
+        singletons = singletons ? [...singletons, name] : [name]
+        break
+    }
+  }
+  return fields
+}
+
+function readContentLength(value: string, { contentLength }: Fields): number {
+  if (contentLength !== undefined) refuse('more than one Content-Length')
+  if (!/^(0|[1-9]\d{0,15})$/.test(value)) refuse('Content-Length is not a plain number')
+  return Number(value)
+}
+
+function readTransferEncoding(value: string, version: number, fields: Fields): void {
+  if (version === 10) refuse('Transfer-Encoding in HTTP/1.0')
+  if (fields.isChunked) refuse('more than one Transfer-Encoding')
+  if (value.toLowerCase() !== 'chunked') {
+    throw new HeadRefused(501, 'transfer-encoding-not-implemented', 'Transfer-Encoding may only be chunked')
+  }
+  fields.isChunked = true
+}
+
+function readConnection(value: string, before: readonly string[]): readonly string[] {
+  if (value === 'keep-alive' || value === 'close') return before
+  const options = value.split(',').map((option) => option.trim().toLowerCase())
+  for (const option of options) if (protectedFields.test(option)) refuse(`Connection names ${option}`)
+  return [...before, ...options.filter((option) => !/^(|close|keep-alive|upgrade)$/.test(option))]
+}
+
+function readTarget(
+  head: MessageHead,
+  host: string | undefined,
+): Pick<RequestHead, 'path' | 'query' | 'authority' | 'host'> {
+  const { target } = head
+  let origin = target
+  let authority = host
+  if (target.charCodeAt(0) !== 0x2f && target !== '*') {
+    const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target)
+    if (!absolute) return refuse('the target is neither a path nor an http URL')
+    if (host !== undefined && absolute[1]!.toLowerCase() !== host.toLowerCase())
+      refuse('Host and target disagree')
+    authority = absolute[1]!
+    origin = absolute[2]!.startsWith('/') ? absolute[2]! : `/${absolute[2]}`
+  }
+  if (authority === undefined) return refuse('no Host')
+  if (!hostPattern.test(authority)) return refuse('Host is not a host name')
+  const name = authority.replace(/:\d*$/, '').toLowerCase()
+  if (target === '*') {
+    if (head.method !== 'OPTIONS') refuse('the target * is for OPTIONS only')
+    return { path: '*', query: '', authority, host: name }
+  }
+  const path = normalizeTarget(origin)
+  if ('problem' in path) return refuse(path.problem)
+  return { path: path.path, query: path.query, authority, host: name }
+}

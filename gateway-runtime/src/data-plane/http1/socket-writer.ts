@@ -1,0 +1,59 @@
+import type { Socket } from 'node:net'
+
+const smallest = 8_192 // a piece of body from which a copy costs more than a second entry in the write
+
+/**
+ * Collects what one event has to say to a socket, so that a head and a small body leave in one write (and, over
+ * TLS, in one record).
+ */
+export class SocketWriter {
+  readonly #socket: Socket
+  #text = ''
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  /** Latin-1 text: heads and the framing of chunks. */
+  text(text: string): void {
+    this.#text += text
+  }
+
+  chunk(chunk: Buffer): void {
+    if (chunk.length < smallest) {
+      this.#text += chunk.toString('latin1')
+      return
+    }
+    const socket = this.#socket
+    socket.cork()
+    this.flush()
+    socket.write(chunk)
+    process.nextTick(uncork, socket)
+  }
+
+  /** One piece of a chunked body (RFC 9112 section 7.1). */
+  framedChunk(chunk: Buffer): void {
+    this.#text += `${chunk.length.toString(16)}\r\n`
+    this.chunk(chunk)
+    this.#text += '\r\n'
+  }
+
+  lastChunk(): void {
+    this.#text += '0\r\n\r\n'
+  }
+
+  /** Sends what was collected. */
+  flush(): void {
+    if (this.#text === '') return
+    const text = this.#text
+    this.#text = ''
+    this.#socket.write(text, 'latin1')
+  }
+
+  /** Whether the peer takes more; where not, wait for `drain` before giving more. */
+  get hasRoom(): boolean {
+    return !this.#socket.writableNeedDrain
+  }
+}
+
+const uncork = (socket: Socket): void => socket.uncork()

@@ -1,0 +1,99 @@
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket, Server as TlsServer } from 'node:tls'
+import type { Listener } from '../config/schema.ts'
+import type { PemFiles } from '../worker-messages.ts'
+import type { ClientFacts } from './exchange.ts'
+import { plainAddress } from './trusted-proxies.ts'
+
+const backlog = 4_096 // the kernel takes the smaller of this and net.core.somaxconn
+const handshakeTimeout = 10_000
+
+export type OnConnection = (socket: Socket, facts: ClientFacts) => void
+
+interface OpenListener {
+  readonly server: Server
+  readonly listener: Listener
+}
+
+/** What cannot be changed without opening the socket anew. */
+const keyOf = ({ host, port, protocol }: Listener): string => `${protocol}://${host}:${port}`
+
+/** The listening sockets of one worker. Every worker has its own (SO_REUSEPORT); the kernel spreads connections. */
+export class Listeners {
+  readonly #onConnection: OnConnection
+  #open = new Map<string, OpenListener>()
+
+  constructor(onConnection: OnConnection) {
+    this.#onConnection = onConnection
+  }
+
+  /**
+   * Brings the sockets to what the configuration says. First the new ones are opened: where one cannot be, they are
+   * closed again and nothing has changed. Throws then.
+   */
+  async apply(listeners: readonly Listener[], pemFiles: PemFiles): Promise<void> {
+    const next = new Map<string, OpenListener>()
+    const opened: Server[] = []
+    try {
+      for (const listener of listeners) {
+        const key = keyOf(listener)
+        const known = this.#open.get(key)
+        const server = known?.server ?? this.#create(listener, pemFiles)
+        if (!known) {
+          opened.push(server)
+          await listen(server, listener)
+        }
+        next.set(key, { server, listener })
+      }
+    } catch (error) {
+      for (const server of opened) server.close()
+      throw error
+    }
+    for (const [key, { server, listener }] of next) {
+      if (this.#open.has(key) && server instanceof TlsServer)
+        server.setSecureContext(tlsOptions(listener, pemFiles))
+    }
+    for (const [key, { server }] of this.#open) if (!next.has(key)) server.close()
+    this.#open = next
+  }
+
+  /** Takes no more connections; those that are open stay. */
+  close(): void {
+    for (const { server } of this.#open.values()) server.close()
+    this.#open.clear()
+  }
+
+  #create(listener: Listener, pemFiles: PemFiles): Server {
+    const options = { allowHalfOpen: true, noDelay: true }
+    if (listener.protocol === 'http') {
+      return createServer(options, (socket) => this.#onConnection(socket, clientFacts(socket, undefined)))
+    }
+    const server = createTlsServer({ ...options, ...tlsOptions(listener, pemFiles), handshakeTimeout })
+    server.on('secureConnection', (socket) => {
+      this.#onConnection(socket, clientFacts(socket, (socket as TLSSocket).getProtocol() ?? undefined))
+    })
+    return server
+  }
+}
+
+const clientFacts = (socket: Socket, tlsVersion: string | undefined): ClientFacts => ({
+  peerAddress: plainAddress(socket.remoteAddress),
+  scheme: tlsVersion === undefined ? 'http' : 'https',
+  localPort: socket.localPort ?? 0,
+  tlsVersion,
+})
+
+function tlsOptions(listener: Listener, pemFiles: PemFiles) {
+  return {
+    cert: pemFiles.get(listener.certificate!)!,
+    key: pemFiles.get(listener.key!)!,
+    minVersion: `TLSv${listener.min_tls_version}`,
+    ALPNProtocols: ['http/1.1'],
+  } as const
+}
+
+async function listen(server: Server, { host, port }: Listener): Promise<void> {
+  server.listen({ host, port, backlog, reusePort: true, ipv6Only: false })
+  await once(server, 'listening') // rejects with the error of the socket
+}

@@ -1,0 +1,145 @@
+import type { Limits } from '../config/schema.ts'
+import type {
+  CompiledPlugin,
+  CompiledRoute,
+  CompiledService,
+  CompiledUpstream,
+  Snapshot,
+} from '../config/snapshot.ts'
+import type { PluginHandlers } from '../plugins/contract.ts'
+import { plugins } from '../plugins/registry.ts'
+import type { SharedMemory } from '../worker-messages.ts'
+import type { ParserLimits } from './http1/parser.ts'
+import { Router } from './router.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+import { TrustedProxies } from './trusted-proxies.ts'
+import { Balancer } from './upstreams/balancer.ts'
+import { CircuitBreaker } from './upstreams/circuit-breaker.ts'
+import { TargetPool, transportOf } from './upstreams/target-pool.ts'
+
+export type RequestHook = NonNullable<PluginHandlers['onRequest']>
+
+/** A hook with the name of its plugin, for the log. */
+export interface NamedHook {
+  readonly plugin: string
+  readonly hook: RequestHook
+}
+
+/** A route with all that its requests need. */
+export interface RouteRuntime {
+  readonly route: CompiledRoute
+  readonly balancer: Balancer
+  readonly onRequest: readonly NamedHook[]
+  /** Block in the metrics of this worker. */
+  readonly metricBlock: number
+}
+
+/** A snapshot as one worker runs it. Requests hold on to the one that they began with. */
+export interface Runtime {
+  readonly snapshot: Snapshot
+  readonly limits: Limits
+  readonly parserLimits: ParserLimits
+  readonly router: Router<RouteRuntime>
+  readonly trustedProxies: TrustedProxies
+  /** For requests that no route matched. */
+  readonly globalOnRequest: readonly NamedHook[]
+  readonly pools: ReadonlyMap<string, TargetPool>
+}
+
+/**
+ * Builds what a snapshot needs on this worker, once, so that nothing is worked out on the request path. Pools of
+ * targets that stay the same are taken over from the runtime before, with their warm connections.
+ */
+export class RuntimeBuilder {
+  readonly #snapshot: Snapshot
+  readonly #memory: SharedMemory
+  readonly #wheel: TimerWheel
+  readonly #previous: Runtime | undefined
+  readonly #workerIndex: number
+  readonly #pools = new Map<string, TargetPool>()
+  readonly #hooks = new Map<string, NamedHook | undefined>()
+  readonly #circuits = new Map<string, CircuitBreaker>()
+
+  constructor(
+    snapshot: Snapshot,
+    memory: SharedMemory,
+    worker: { readonly wheel: TimerWheel; readonly index: number; readonly runtime: Runtime | undefined },
+  ) {
+    this.#snapshot = snapshot
+    this.#memory = memory
+    this.#wheel = worker.wheel
+    this.#workerIndex = worker.index
+    this.#previous = worker.runtime
+  }
+
+  build(): Runtime {
+    const snapshot = this.#snapshot
+    const balancers = new Map<string, Balancer>()
+    const balancerOf = (service: CompiledService) => {
+      const known = balancers.get(service.name)
+      if (known) return known
+      const balancer = this.#balancer(service)
+      balancers.set(service.name, balancer)
+      return balancer
+    }
+    const router = new Router(snapshot.routes, (route) => ({
+      route,
+      balancer: balancerOf(route.service),
+      onRequest: this.#hooksOf(route.plugins),
+      metricBlock: this.#memory.metricBlocks.get(route.name)!,
+    }))
+    return {
+      snapshot,
+      router,
+      limits: snapshot.limits,
+      parserLimits: {
+        headerBytes: snapshot.limits.header_bytes,
+        headerCount: snapshot.limits.header_count,
+        targetBytes: snapshot.limits.uri_bytes,
+      },
+      trustedProxies: new TrustedProxies(snapshot.trustedProxies),
+      globalOnRequest: this.#hooksOf(snapshot.globalPlugins),
+      pools: this.#pools,
+    }
+  }
+
+  #balancer(service: CompiledService): Balancer {
+    const pools = service.upstream.targets.map((target) => this.#pool(service, service.upstream, target.id))
+    return new Balancer(pools, this.#workerIndex)
+  }
+
+  #pool(service: CompiledService, upstream: CompiledUpstream, targetId: string): TargetPool {
+    const target = upstream.targets.find(({ id }) => id === targetId)!
+    const transport = transportOf(service)
+    const key = JSON.stringify([target, transport, upstream.circuitBreaker, this.#snapshot.limits])
+    const pool =
+      this.#pools.get(key) ??
+      this.#previous?.pools.get(key) ??
+      new TargetPool(target, this.#circuit(upstream, targetId), transport, this.#snapshot.limits, this.#wheel)
+    this.#pools.set(key, pool)
+    return pool
+  }
+
+  #circuit(upstream: CompiledUpstream, targetId: string): CircuitBreaker {
+    const known = this.#circuits.get(targetId)
+    if (known) return known
+    const slot = this.#memory.circuitSlots.get(targetId)!
+    const circuit = new CircuitBreaker(upstream.circuitBreaker, this.#memory.circuits, slot)
+    this.#circuits.set(targetId, circuit)
+    return circuit
+  }
+
+  #hooksOf(compiled: readonly CompiledPlugin[]): NamedHook[] {
+    return compiled.flatMap((plugin) => this.#hook(plugin) ?? [])
+  }
+
+  #hook(plugin: CompiledPlugin): NamedHook | undefined {
+    if (!this.#hooks.has(plugin.id)) {
+      const definition = plugins.get(plugin.name)!
+      const handlers = definition.create(plugin.config, { sharedMemory: this.#memory.plugins.get(plugin.id) })
+      const hook = handlers.onRequest?.bind(handlers)
+      this.#hooks.set(plugin.id, hook && { plugin: plugin.name, hook })
+    }
+    return this.#hooks.get(plugin.id)
+  }
+}

@@ -1,0 +1,106 @@
+import { connect, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Limits } from '../../config/schema.ts'
+import type { CompiledService, Target } from '../../config/snapshot.ts'
+import type { TimerWheel } from '../timer-wheel.ts'
+import type { CircuitBreaker } from './circuit-breaker.ts'
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
+
+/** How a service speaks to its targets; pools are shared by the services that do it alike. */
+export interface TransportSettings {
+  readonly tls: boolean
+  readonly tlsVerify: boolean
+  /** Name for SNI and certificate; undefined: the target's own. */
+  readonly serverName: string | undefined
+}
+
+export const transportOf = (service: CompiledService): TransportSettings => ({
+  tls: service.tls,
+  tlsVerify: service.tlsVerify,
+  serverName: service.tls ? service.hostHeader?.replace(/:\d+$/, '') : undefined,
+})
+
+/** The connections of one worker to one target. */
+export class TargetPool implements ConnectionOwner {
+  readonly target: Target
+  readonly circuit: CircuitBreaker
+  /** `host:port` as it stands in a Host header. */
+  readonly authority: string
+  readonly #transport: TransportSettings
+  readonly #wheel: TimerWheel
+  readonly #idle: UpstreamConnection[] = []
+  #limits: Limits
+  #open = 0
+  #retired = false
+
+  constructor(
+    target: Target,
+    circuit: CircuitBreaker,
+    transport: TransportSettings,
+    limits: Limits,
+    wheel: TimerWheel,
+  ) {
+    this.target = target
+    this.circuit = circuit
+    this.authority = target.host.includes(':')
+      ? `[${target.host}]:${target.port}`
+      : `${target.host}:${target.port}`
+    this.#transport = transport
+    this.#limits = limits
+    this.#wheel = wheel
+  }
+
+  /** A kept connection, the last one used first, unless `fresh`; else a new one. Undefined where all are in use. */
+  acquire(fresh: boolean): UpstreamConnection | undefined {
+    const kept = fresh ? undefined : this.#idle.pop()
+    if (kept) return kept
+    if (this.#open >= this.#limits.upstream_connections && !this.#evictIdle()) return undefined
+    this.#open++
+    const socket = this.#connect()
+    return new UpstreamConnection(
+      socket,
+      this.#transport.tls ? 'secureConnect' : 'connect',
+      this.#wheel,
+      this,
+    )
+  }
+
+  onIdle(connection: UpstreamConnection): void {
+    if (this.#retired || this.#idle.length >= this.#limits.upstream_idle_connections)
+      return connection.destroy()
+    connection.expireIn(this.#limits.upstream_idle_timeout)
+    this.#idle.push(connection)
+  }
+
+  onClosed(connection: UpstreamConnection): void {
+    this.#open--
+    const index = this.#idle.indexOf(connection)
+    if (index >= 0) this.#idle.splice(index, 1)
+  }
+
+  /** The target is no longer configured: idle connections close, those in use when they are done. */
+  retire(): void {
+    this.#retired = true
+    for (const connection of this.#idle.splice(0)) connection.destroy()
+  }
+
+  #evictIdle(): boolean {
+    const oldest = this.#idle.shift()
+    oldest?.destroy()
+    return oldest !== undefined
+  }
+
+  #connect(): Socket {
+    const { host, port } = this.target
+    if (!this.#transport.tls) return connect({ host, port, noDelay: true })
+    const name = this.#transport.serverName ?? host
+    return connectTls({
+      host,
+      port,
+      rejectUnauthorized: this.#transport.tlsVerify,
+      ALPNProtocols: ['http/1.1'],
+      // RFC 6066 section 3: an address is not a server name; the certificate is checked against it all the same.
+      ...(isIP(name) ? { host: name } : { servername: name }),
+    })
+  }
+}

@@ -1,0 +1,259 @@
+import type { Socket } from 'node:net'
+import { type MessageHandler, type MessageHead, ParseError, Parser, parserType } from '../http1/parser.ts'
+import { SocketWriter } from '../http1/socket-writer.ts'
+import type { Deadline, TimerWheel } from '../timer-wheel.ts'
+import { classifySocketError, UpstreamError } from './upstream-error.ts'
+
+/** The request that a connection is serving. */
+export interface UpstreamRequest {
+  /** Whether the answer has no body because of what was asked (HEAD). */
+  readonly expectsNoBody: boolean
+  /** The final answer; interim ones (1xx) are read over. Throws UpstreamError to refuse it. */
+  onResponseHead(head: MessageHead): void
+  onResponseBody(chunk: Buffer): void
+  /** The answer is complete; the connection is the pool's again, or closed. */
+  onResponseEnd(): void
+  /** All bytes of one read were given: now is the time to pass them on. */
+  onResponseFlush(): void
+  /** The request has failed here; called at most once, and never after onResponseEnd. */
+  onUpstreamError(error: UpstreamError): void
+  /** The target takes more of the request body. */
+  onUpstreamDrain(): void
+}
+
+export interface ConnectionOwner {
+  onIdle(connection: UpstreamConnection): void
+  onClosed(connection: UpstreamConnection): void
+}
+
+export interface ConnectionTimeouts {
+  readonly connectTimeout: number
+  readonly readTimeout: number
+  readonly writeTimeout: number
+}
+
+const responseLimits = { headerBytes: 65_536, headerCount: 200, targetBytes: 0 }
+const mostInterimResponses = 10
+const settingOf = {
+  'connect-timeout': 'connectTimeout',
+  'read-timeout': 'readTimeout',
+  'write-timeout': 'writeTimeout',
+} as const
+
+/** One HTTP/1.1 connection to a target, serving one request at a time. */
+export class UpstreamConnection implements MessageHandler, Deadline {
+  deadline = Number.POSITIVE_INFINITY
+  wakeAt = Number.POSITIVE_INFINITY
+  readonly writer: SocketWriter
+  /** Whether it has served a request before: then its end may only mean that the target tired of waiting. */
+  reused = false
+  readonly #socket: Socket
+  readonly #wheel: TimerWheel
+  readonly #owner: ConnectionOwner
+  readonly #parser: Parser
+  #request: UpstreamRequest | undefined
+  #timeouts: ConnectionTimeouts | undefined
+  #connected = false
+  #closed = false
+  #keepAlive = true
+  #requestSent = false
+  #answered = false
+  #interim = false
+  #interimCount = 0
+  #complete = false
+
+  constructor(
+    socket: Socket,
+    connectEvent: 'connect' | 'secureConnect',
+    wheel: TimerWheel,
+    owner: ConnectionOwner,
+  ) {
+    this.#socket = socket
+    this.#wheel = wheel
+    this.#owner = owner
+    this.writer = new SocketWriter(socket)
+    this.#parser = new Parser(parserType.response, responseLimits, this)
+    socket.setNoDelay(true)
+    socket.on(connectEvent, () => this.#onConnect())
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on('drain', () => this.#onDrain())
+    socket.on('end', () => this.#onEnd())
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.#fail(classifySocketError(error, this.#connected)),
+    )
+    socket.on('close', () => this.#onClose())
+  }
+
+  /** Gives the connection a request, whose bytes then go through `writer`. */
+  assign(request: UpstreamRequest, timeouts: ConnectionTimeouts): void {
+    this.#request = request
+    this.#timeouts = timeouts
+    this.#requestSent = false
+    this.#answered = false
+    this.#complete = false
+    this.#interimCount = 0
+    this.#wheel.set(this, this.#connected ? timeouts.readTimeout : timeouts.connectTimeout)
+  }
+
+  /** The whole request was given to `writer`. An answer that came before that ends the connection. */
+  requestSent(): void {
+    this.#requestSent = true
+  }
+
+  /** Sends what `writer` holds. Returns whether the target takes more. */
+  flush(): boolean {
+    this.writer.flush()
+    if (this.writer.hasRoom) return true
+    if (this.#connected && this.#timeouts) this.#wheel.set(this, this.#timeouts.writeTimeout)
+    return false
+  }
+
+  pause(): void {
+    this.#socket.pause()
+    this.#wheel.clear(this) // the client is the slow one: its own deadline holds
+  }
+
+  resume(): void {
+    this.#socket.resume()
+    if (this.#timeouts) this.#wheel.set(this, this.#timeouts.readTimeout)
+  }
+
+  /** The request is given up: the client has gone. */
+  abandon(): void {
+    this.#request = undefined
+    this.destroy()
+  }
+
+  /** Arranges the end of an idle connection. */
+  expireIn(milliseconds: number): void {
+    this.#wheel.set(this, milliseconds)
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  onDeadline(): void {
+    const timeout = !this.#connected
+      ? 'connect-timeout'
+      : this.writer.hasRoom
+        ? 'read-timeout'
+        : 'write-timeout'
+    const after = this.#timeouts?.[settingOf[timeout]]
+    this.#fail(new UpstreamError(timeout, `${timeout} after ${after} ms`, !this.#connected))
+  }
+
+  #onConnect(): void {
+    this.#connected = true
+    if (this.#timeouts) this.#wheel.set(this, this.#timeouts.readTimeout)
+  }
+
+  #onDrain(): void {
+    if (!this.#request || !this.#timeouts) return
+    this.#wheel.set(this, this.#timeouts.readTimeout)
+    this.#request.onUpstreamDrain()
+  }
+
+  #onData(chunk: Buffer): void {
+    const request = this.#request
+    // Nothing was asked for: whatever this is, it answers no request.
+    if (!request) return this.destroy()
+    this.#wheel.set(this, this.#timeouts!.readTimeout)
+    try {
+      this.#parse(chunk)
+    } catch (error) {
+      return this.#fail(this.#toUpstreamError(error))
+    }
+    // The request may have ended, and the connection may be serving another one already.
+    request.onResponseFlush()
+  }
+
+  #parse(chunk: Buffer): void {
+    let rest = chunk
+    while (rest.length > 0) {
+      rest = rest.subarray(this.#parser.execute(rest))
+      if (!this.#complete) continue
+      this.#complete = false
+      if (this.#interim) continue
+      // Bytes behind a complete answer answer nothing: the connection cannot be trusted again.
+      if (rest.length > 0) this.#keepAlive = false
+      return this.#finish()
+    }
+  }
+
+  #toUpstreamError(error: unknown): UpstreamError {
+    if (error instanceof UpstreamError) return error
+    if (error instanceof ParseError) return new UpstreamError('bad-response', error.message, false)
+    throw error
+  }
+
+  #finish(): void {
+    const request = this.#request!
+    this.#request = undefined
+    this.reused = true
+    if (this.#keepAlive && this.#requestSent && !this.#closed) {
+      this.#wheel.clear(this)
+      this.#owner.onIdle(this)
+    } else {
+      this.destroy()
+    }
+    request.onResponseEnd()
+  }
+
+  onHead(head: MessageHead): boolean {
+    const request = this.#request!
+    this.#answered = true
+    this.#interim = head.status < 200
+    if (this.#interim) {
+      if (head.status === 101) throw new UpstreamError('bad-response', 'switched protocols unasked', false)
+      if (++this.#interimCount > mostInterimResponses) {
+        throw new UpstreamError('bad-response', `over ${mostInterimResponses} interim responses`, false)
+      }
+      return true
+    }
+    this.#keepAlive = head.keepAlive
+    request.onResponseHead(head)
+    return !request.expectsNoBody
+  }
+
+  onBody(chunk: Buffer): void {
+    this.#request?.onResponseBody(chunk)
+  }
+
+  onComplete(): void {
+    this.#complete = true
+  }
+
+  #onEnd(): void {
+    const request = this.#request
+    if (!request) return this.destroy()
+    this.#keepAlive = false
+    const wholeMessage = this.#answered && this.#parser.finish() && this.#complete
+    if (!wholeMessage) return this.#fail(new UpstreamError('connection-reset', 'closed by the target', false))
+    this.#complete = false
+    this.#finish()
+    request.onResponseFlush()
+  }
+
+  #fail(error: UpstreamError): void {
+    const request = this.#request
+    this.#request = undefined
+    this.destroy()
+    request?.onUpstreamError(error)
+  }
+
+  #onClose(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#wheel.clear(this)
+    this.#parser.free()
+    this.#owner.onClosed(this)
+    this.#fail(
+      new UpstreamError(
+        this.#connected ? 'connection-reset' : 'connection-failed',
+        'closed',
+        !this.#connected,
+      ),
+    )
+  }
+}

@@ -1,0 +1,17 @@
+import type { AccessLog } from '../telemetry/access-log.ts'
+import type { ErrorLog } from '../telemetry/error-log.ts'
+import type { WorkerMetrics } from '../telemetry/metrics.ts'
+import type { Runtime } from './runtime.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+
+/** What every connection of a worker shares. */
+export interface WorkerContext {
+  /** The snapshot for requests that begin now. */
+  readonly runtime: Runtime
+  readonly wheel: TimerWheel
+  readonly accessLog: AccessLog
+  readonly errorLog: ErrorLog
+  readonly metrics: WorkerMetrics
+  /** Set when the service stops: connections close after the answer they are giving. */
+  readonly draining: boolean
+}

@@ -1,0 +1,75 @@
+// The program `gateway`: reads its arguments, starts a node, passes signals on.
+import { setFlagsFromString } from 'node:v8'
+import { parseArgs } from 'node:util'
+import { ConfigurationError } from './config/index.ts'
+import { GatewayNode } from './control-plane/gateway-node.ts'
+import { version } from './version.ts'
+
+// A regular expression of a route that backtracks too much is finished by V8's linear engine: no input hangs a worker.
+setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
+setFlagsFromString('--regexp-backtracks-before-fallback=10000')
+
+const usage = `gateway ${version}: the API gateway's service
+
+Usage: gateway [--config DIR] [--state DIR]
+
+  --config DIR   folder with config.yaml and services.yaml   (default: /etc/gateway)
+  --state DIR    folder for the admin token and other state  (default: $STATE_DIRECTORY, /var/lib/gateway
+                 for /etc/gateway, else DIR/.state of the configuration)
+  --version      print the version
+  --help         print this
+
+Signals: SIGHUP reads configuration and certificates again, SIGUSR1 reopens the logs, SIGTERM and SIGINT finish
+the requests in flight and stop.
+`
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        config: { type: 'string', default: '/etc/gateway' },
+        state: { type: 'string' },
+        version: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    }).values
+  } catch (error) {
+    process.stderr.write(`gateway: ${(error as Error).message}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
+/** What a person is told of a failure: for what they can mend no stack, for the rest all of it. */
+function describe(error: unknown): string {
+  if (error instanceof ConfigurationError) return `the configuration has problems:\n${error.message}`
+  if (!(error instanceof Error)) return String(error)
+  return 'code' in error || error.cause ? error.message : (error.stack ?? error.message)
+}
+
+async function main(): Promise<void> {
+  const options = readArguments()
+  if (options.help) return void process.stdout.write(usage)
+  if (options.version) return void process.stdout.write(`${version}\n`)
+  const script = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.mjs', import.meta.url)
+  const node = new GatewayNode({ folder: options.config, stateOption: options.state, workerScript: script })
+  let stopping = false
+  const stop = async () => {
+    if (stopping) process.exit(1) // asked a second time: at once
+    stopping = true
+    await node.stop()
+    process.exit(0)
+  }
+  process.on('SIGTERM', () => void stop())
+  process.on('SIGINT', () => void stop())
+  process.on('SIGHUP', () => void node.reload())
+  process.on('SIGUSR1', () => node.reopenLogs())
+  try {
+    process.stdout.write(`${await node.start()}\n`)
+  } catch (error) {
+    process.stderr.write(`gateway: ${describe(error)}\n`)
+    await node.stop().catch(() => {})
+    process.exit(1)
+  }
+}
+
+await main()

@@ -1,0 +1,65 @@
+import { join } from 'node:path'
+import type { Exchange } from '../data-plane/exchange.ts'
+import { LogFile } from './log-file.ts'
+
+// Most of what is logged needs no escape; where it might, JSON.stringify does it.
+const needsEscape = /[^\x20\x21\x23-\x5b\x5d-\x7e]/
+const quote = (text: string): string => (needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`)
+
+let timeText = ''
+let timeOf = 0
+function isoTime(): string {
+  const now = Date.now()
+  if (now !== timeOf) {
+    timeOf = now
+    timeText = new Date(now).toISOString()
+  }
+  return timeText
+}
+
+const seconds = (milliseconds: number): string => (milliseconds / 1_000).toFixed(6)
+
+/**
+ * access.log: a JSON object a line, one a request. Times are in seconds; `gateway_duration` is the gateway's own
+ * part. Queries and header values but User-Agent are left out: they carry secrets.
+ */
+export class AccessLog {
+  readonly #file: LogFile
+
+  /** `directory` is made where it is missing. */
+  constructor(directory: string) {
+    this.#file = new LogFile(join(directory, 'access.log'))
+  }
+
+  get dropped(): number {
+    return this.#file.dropped
+  }
+
+  /** `duration`: milliseconds from the head of the request to the end of the answer. */
+  write(exchange: Exchange, duration: number): void {
+    const { route, facts } = exchange
+    let line =
+      `{"time":"${isoTime()}","request_id":"${exchange.requestId}","client_address":"${exchange.clientAddress}",` +
+      `"method":"${exchange.method}","scheme":"${facts.scheme}","host":${quote(exchange.host)},` +
+      `"path":${quote(exchange.path)},"protocol":"HTTP/${exchange.head.version === 11 ? '1.1' : '1.0'}",` +
+      `"status":${exchange.status},"duration":${seconds(duration)},` +
+      `"upstream_duration":${seconds(exchange.upstreamTime)},` +
+      `"gateway_duration":${seconds(Math.max(duration - exchange.upstreamTime, 0))},` +
+      `"request_bytes":${exchange.requestBytes},"response_bytes":${exchange.responseBytes}`
+    if (route) line += `,"route":"${route.route.name}","service":"${route.route.service.name}"`
+    if (exchange.target) line += `,"target":"${exchange.target}","attempts":${exchange.attempts}`
+    if (exchange.code) line += `,"code":"${exchange.code}"`
+    if (facts.tlsVersion) line += `,"tls_version":"${facts.tlsVersion}"`
+    const userAgent = exchange.header('user-agent')
+    if (userAgent !== undefined) line += `,"user_agent":${quote(userAgent)}`
+    this.#file.append(`${line}}\n`)
+  }
+
+  reopen(): void {
+    this.#file.reopen()
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+}

@@ -1,0 +1,48 @@
+import type { Snapshot } from './config/snapshot.ts'
+
+/*
+ * What passes between the control plane on the main thread and the workers of the data plane.
+ */
+
+/** Memory that is written on the request path and read, or shared, by other threads. */
+export interface SharedMemory {
+  /** Circuit states, a slot a target. */
+  readonly circuits: SharedArrayBuffer
+  /** Target id → slot in `circuits`; kept over reloads. */
+  readonly circuitSlots: ReadonlyMap<string, number>
+  /** This worker's counters: see telemetry/metrics.ts. Only this worker writes there. */
+  readonly metrics: SharedArrayBuffer
+  /** Route name → block in `metrics`; kept over reloads. */
+  readonly metricBlocks: ReadonlyMap<string, number>
+  /** Plugin id → the memory that its `sharedMemory` asked for. */
+  readonly plugins: ReadonlyMap<string, SharedArrayBuffer>
+}
+
+/** PEM texts, by the path of their file: read and checked once, by the control plane. */
+export type PemFiles = ReadonlyMap<string, string>
+
+export interface WorkerSettings {
+  /** From 0; the same for the worker that replaces one that died. */
+  readonly index: number
+  readonly workers: number
+  readonly logDirectory: string
+}
+
+export type MessageToWorker =
+  | {
+      readonly type: 'snapshot'
+      readonly snapshot: Snapshot
+      readonly memory: SharedMemory
+      readonly pemFiles: PemFiles
+    }
+  /** Take no new connections and close those that are idle; answer `drained` when none is left. */
+  | { readonly type: 'drain' }
+  | { readonly type: 'reopen-logs' }
+  /** Write what the logs have buffered, then leave. */
+  | { readonly type: 'stop' }
+
+export type MessageFromWorker =
+  | { readonly type: 'applied'; readonly version: string }
+  /** The worker still serves the snapshot that it had. */
+  | { readonly type: 'refused'; readonly version: string; readonly reason: string }
+  | { readonly type: 'drained' }
