@@ -13,6 +13,8 @@ export interface GatewayProcessOptions {
   /** Longest time to wait for readiness, in milliseconds; 15,000. */
   readonly limit?: number
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** See ProgramOptions. */
+  readonly ownGroup?: boolean
 }
 
 /**
@@ -25,6 +27,7 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
     name: 'gateway',
     command: [file, ...args, '--config', options.configDirectory, '--state', options.stateDirectory],
     ...(options.env && { env: options.env }),
+    ownGroup: options.ownGroup ?? false,
   })
   const limit = options.limit ?? 15_000
   if (await isReady(gateway, options.statusPort, limit, options.signal)) return gateway

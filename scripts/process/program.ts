@@ -34,6 +34,12 @@ export interface ProgramOptions {
 const outputLimit = 65_536
 const stopLimit = 10_000
 
+/** How to end each program that runs now, for when this process ends without having stopped them. */
+const running = new Set<() => void>()
+process.once('exit', () => {
+  for (const end of running) end()
+})
+
 /** Starts a program without a shell. Rejects when it cannot be started (not found, not executable). */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
   const { name, command, cwd, env, ownGroup = false } = options
@@ -55,6 +61,9 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     child.once('close', (code, signal) => resolve({ code, signal }))
   })
   await started(child, name)
+  const end = () => send(child, 'SIGTERM', ownGroup)
+  running.add(end)
+  child.once('exit', () => running.delete(end))
 
   return {
     name,

@@ -16,12 +16,15 @@ export interface LocalLayout {
   readonly adminPort: number
   readonly statusPort: number
   readonly logDirectory: string
+  /** Names of the routes. */
+  readonly routes: readonly string[]
   /** Services on this machine, which `npm start` brings. */
   readonly services: readonly LocalService[]
 }
 
 export interface LocalFolder {
   readonly directory: string
+  /** Where the gateway and gateway-cli look for state when they are told nothing but the configuration folder. */
   readonly stateDirectory: string
   readonly layout: LocalLayout
   /** new: made now. kept: as it was. renewed: the environment changed; what was changed here is in *.yaml.old. */
@@ -52,7 +55,7 @@ export async function prepareLocalFolder(options: LocalFolderOptions): Promise<L
     options.authority,
   )
   const layout = readLayout(directory, await readYamlFiles(directory))
-  return { directory, stateDirectory: join(directory, 'state'), layout, origin }
+  return { directory, stateDirectory: join(directory, '.state'), layout, origin }
 }
 
 type YamlFiles = ReadonlyMap<string, string>
@@ -123,6 +126,7 @@ function readLayout(directory: string, files: YamlFiles): LocalLayout {
     adminPort: configuration.admin.port,
     statusPort: configuration.status.port,
     logDirectory: resolve(directory, configuration.logs.directory),
+    routes: configuration.routes.map(({ name }) => name),
     services: configuration.services.flatMap(({ name, url }) => {
       const address = url === undefined ? undefined : new URL(url)
       return address && isLocal(address) ? [{ name, port: Number(address.port || 80) }] : []

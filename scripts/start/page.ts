@@ -22,7 +22,7 @@ export function page({ folder, authority, environments }: PageContent): string {
   return [
     bold('Gatehouse is up.'),
     table(['what', 'where'], places(folder)),
-    bold('What the environments would create'),
+    bold('What the environments would create') + dim(' (npm run synth shows every kind)'),
     table(['environment', 'resources', 'kinds'], environments.map(resources)),
     bold('Try'),
     commands(folder, authority)
@@ -62,12 +62,15 @@ function resources({ name, counts }: EnvironmentResources): string[] {
 }
 
 /** Three commands that work as they stand. */
-function commands(folder: LocalFolder, authority: CertificateFiles): string[] {
-  const cli = `${shown(join(distribution, 'gateway-cli'))} --config ${shown(folder.directory)}`
+function commands({ directory, layout }: LocalFolder, authority: CertificateFiles): string[] {
+  const service = layout.services[0]?.name ?? 'orders'
+  const change = layout.routes.includes('service-alpha')
+    ? 'routes list'
+    : `routes add --name service-alpha --service ${service} --paths /v1/api`
   return [
-    `curl --cacert ${shown(authority.certificate)} ${exampleUrl(folder.layout)}`,
-    `${cli} routes add --name service-alpha --service ${folder.layout.services[0]?.name ?? 'orders'} --paths /v1/api`,
-    `tail -f ${shown(folder.layout.logDirectory)}/access.log`,
+    `curl --cacert ${shown(authority.certificate)} ${exampleUrl(layout)}`,
+    `${shown(join(distribution, 'gateway-cli'))} --config ${shown(directory)} ${change}`,
+    `tail -f ${shown(layout.logDirectory)}/access.log`,
   ]
 }
 

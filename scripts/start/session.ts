@@ -55,6 +55,7 @@ export async function startSession(folder: LocalFolder, signal: AbortSignal): Pr
         stateDirectory: folder.stateDirectory,
         statusPort: folder.layout.statusPort,
         signal,
+        ownGroup: true, // Ctrl-C is for `npm start`, which stops the gateway once and in its turn
       }),
     )
     const stop = async () => {

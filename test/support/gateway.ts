@@ -66,7 +66,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
   const [http, admin, status] = (await freePorts(3)) as [number, number, number]
   const directory = await mkdtemp(join(tmpdir(), 'gatehouse-test-'))
   const configDirectory = join(directory, 'config')
-  const stateDirectory = join(directory, 'state')
+  const stateDirectory = join(configDirectory, '.state') // where gateway-cli looks for it
   const logDirectory = join(directory, 'logs')
   await mkdir(configDirectory)
   const defaults = {

@@ -1,7 +1,7 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Check } from './check.ts'
-import { send } from './client.ts'
+import { type Answer, send } from './client.ts'
 import { becomesTrue, runCli, type Subject } from './subject.ts'
 
 /** What an operator sees: admin API, status port, logs, changes by gateway-cli and by file. */
@@ -62,11 +62,15 @@ export const operationChecks = (subject: Subject): Check[] => [
   },
 ]
 
-async function seeAdmin({ admin, folder }: Subject): Promise<string> {
+async function askAdmin({ admin, folder }: Subject, path: string): Promise<Answer> {
   const token = (await readFile(join(folder.stateDirectory, 'admin-token'), 'utf8')).trim()
-  const listed = await send(`${admin}/routes`, { headers: { authorization: `Bearer ${token}` } })
+  return send(admin + path, { headers: { authorization: `Bearer ${token}` } })
+}
+
+async function seeAdmin(subject: Subject): Promise<string> {
+  const listed = await askAdmin(subject, '/routes')
   const both = listed.body.includes('"orders"') && listed.body.includes('"users"')
-  const refused = await send(`${admin}/routes`)
+  const refused = await send(`${subject.admin}/routes`)
   return `${listed.status} with ${both ? 'orders and users' : listed.body.slice(0, 80)}, ${refused.status}`
 }
 
@@ -88,14 +92,22 @@ async function seeRefusedRoute(subject: Subject): Promise<string> {
   return `${code === 0 ? 'accepted' : 'refused'}, ${same ? 'nothing changed' : 'the file changed'}`
 }
 
-async function seeBrokenFile({ http, status, folder }: Subject): Promise<string> {
-  const file = join(folder.directory, 'config.yaml')
+async function seeBrokenFile(subject: Subject): Promise<string> {
+  const file = join(subject.folder.directory, 'config.yaml')
   const good = await readFile(file, 'utf8')
   await appendFile(file, '\nroutes: [ {name: unfinished\n')
-  const told = await becomesTrue(async () => (await send(`${status}/status`)).body.includes('config.yaml:'))
-  const { status: code } = await send(`${http}/orders/17`)
+  const told = await becomesTrue(
+    async () => (await configurationError(subject))?.includes('config.yaml') ?? false,
+  )
+  const { status } = await send(`${subject.http}/orders/17`)
   await writeFile(file, good)
-  return `${told ? 'refused, /status says why' : '/status does not say why'}, /orders still ${code}`
+  return `${told ? 'refused, /status says why' : '/status does not say why'}, /orders still ${status}`
+}
+
+/** Why the configuration on disk is not the one in force, as the admin API tells; null: it is. */
+async function configurationError(subject: Subject): Promise<string | null> {
+  const status = JSON.parse((await askAdmin(subject, '/status')).body)
+  return status.configuration.error
 }
 
 async function seeAccessLog({ folder }: Subject): Promise<string> {
