@@ -33,7 +33,7 @@ export interface NodeFleetProps {
   readonly instanceType?: string
   /**
    * Id of the image, such as ami-0123456789abcdef0: Debian 12 or newer.
-   * @default the newest Debian 13 for the instance type
+   * @default the newest Debian 13 for the instance type: a new one rolls through the fleet with the next deployment
    */
   readonly imageId?: string
   /**

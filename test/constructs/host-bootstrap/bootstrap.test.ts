@@ -1,7 +1,19 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
@@ -243,6 +255,86 @@ describe('the firewall', () => {
       }
     },
   )
+})
+
+describe('the units', () => {
+  const usable = spawnSync('systemd-analyze', ['--version']).status === 0
+  const orSkip = usable ? test : test.skip
+  orSkip(`are understood by systemd${usable ? '' : ' (skipped: systemd-analyze is not installed)'}`, () => {
+    const directory = mkdtempSync(join(tmpdir(), 'gateway-units-'))
+    try {
+      const units = renderHostBootstrap({ ...host, logDevice: 'auto' })
+        .files.filter(({ path }) => path.startsWith('/etc/systemd/system/'))
+        .map(({ path, content }) => {
+          const file = join(directory, basename(path))
+          writeFileSync(file, content)
+          return file
+        })
+      const { stderr } = spawnSync('systemd-analyze', ['verify', ...units], { encoding: 'utf8' })
+      const complaints = stderr.split('\n').filter((line) => line !== '')
+      expect(units.map((unit) => basename(unit)).sort()).toEqual([
+        'gateway-firewall.service',
+        'gateway-service.service',
+        'var-log-gateway.mount',
+      ])
+      // What they start is not installed here.
+      expect(complaints.filter((line) => !line.includes('is not executable'))).toEqual([])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
+
+describe('the log volume', () => {
+  const { script } = renderHostBootstrap({ ...host, logDevice: 'auto' })
+  const functions = script.slice(script.indexOf('why_not_blank()'), script.indexOf('log_device()'))
+  const reason = (device: string) =>
+    bash(`set -euo pipefail\n${functions}\nwhy_not_blank ${quote(device)}`).trim()
+
+  /** A disk of 64 MiB that is a file; undefined where the machine does not allow one. */
+  const attach = (file: string) => {
+    closeSync(openSync(file, 'w'))
+    truncateSync(file, 67_108_864)
+    const { status, stdout } = spawnSync('losetup', ['--find', '--show', file], { encoding: 'utf8' })
+    return status === 0 ? stdout.trim() : undefined
+  }
+  const withDisk = (run: (device: string | undefined) => void) => {
+    const directory = mkdtempSync(join(tmpdir(), 'gateway-disk-'))
+    const device = attach(join(directory, 'disk'))
+    try {
+      run(device)
+    } finally {
+      if (device) spawnSync('losetup', ['--detach', device])
+      rmSync(directory, { recursive: true })
+    }
+  }
+  let usable = false
+  withDisk((device) => {
+    usable = device !== undefined
+  })
+  const orSkip = usable ? test : test.skip
+  const name = (text: string) => `${text}${usable ? '' : ' (skipped: no right to use loop devices)'}`
+
+  orSkip(name('takes a blank disk'), () => {
+    withDisk((device) => expect(reason(device!)).toBe(''))
+  })
+
+  orSkip(name('never takes a disk that holds data, with a file system or without'), () => {
+    withDisk((device) => {
+      const disk = openSync(device!, 'r+')
+      writeSync(disk, 'x', 5_000_000)
+      closeSync(disk)
+      expect(reason(device!)).toBe('holds data')
+    })
+    withDisk((device) => {
+      expect(spawnSync('mkfs.ext4', ['-q', device!]).status).toBe(0)
+      expect(reason(device!)).toBe('holds a file system or partition table')
+    })
+  })
+
+  test('never takes what is no disk', () => {
+    expect(reason('/dev/null')).toBe('is no block device')
+  })
 })
 
 describe('quoting', () => {
