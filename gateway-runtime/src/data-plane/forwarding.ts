@@ -187,7 +187,7 @@ export class Forwarding implements UpstreamRequest {
     this.#countFailure()
     this.#lastError = error
     this.#tried.push(this.#pool!)
-    if (repeatable && this.#tried.length <= this.#service.retries) {
+    if (repeatable && this.#tried.length <= this.#service.retries && !this.#runtime.balancer.isBlocked) {
       this.#log('warn', error)
       this.#context.metrics.countRetry(this.#runtime.metricBlock)
       return this.#retryLater()

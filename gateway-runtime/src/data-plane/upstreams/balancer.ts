@@ -22,9 +22,14 @@ export class Balancer {
     return this.#pools.length === 0
   }
 
-  /** Whether there is a target that was not tried. */
+  /** Whether a target that was not tried takes requests. */
   hasOther(tried: readonly TargetPool[]): boolean {
-    return this.#pools.some((pool) => !tried.includes(pool))
+    return this.#pools.some((pool) => !tried.includes(pool) && !pool.circuit.isBlocked)
+  }
+
+  /** Whether no target takes requests now: every circuit is open. */
+  get isBlocked(): boolean {
+    return this.#pools.every((pool) => pool.circuit.isBlocked)
   }
 
   /** The target for a request: one that was not tried before where there is one. Undefined: every circuit is open. */

@@ -40,14 +40,17 @@ export function readCircuit(
  */
 export class CircuitBreaker {
   readonly #settings: Settings
+  readonly #now: () => number
   readonly #words: Int32Array
   readonly #state: number
   readonly #failures: number
   readonly #probeAt: number
   readonly #opened: number
 
-  constructor(settings: Settings, memory: SharedArrayBuffer, slot: number) {
+  /** `now` gives milliseconds of a clock that is one for all workers. */
+  constructor(settings: Settings, memory: SharedArrayBuffer, slot: number, now: () => number = monotonicNow) {
     this.#settings = settings
+    this.#now = now
     this.#words = new Int32Array(memory)
     this.#state = slot * fields
     this.#failures = this.#state + 1
@@ -60,13 +63,19 @@ export class CircuitBreaker {
     const state = Atomics.load(this.#words, this.#state)
     if (state === closed || !this.#settings.enabled) return true
     const probeAt = Atomics.load(this.#words, this.#probeAt)
-    const now = monotonicNow() | 0
+    const now = this.#now() | 0
     if (((now - probeAt) | 0) < 0) return false
     // Whoever moves the time of the next probe is the one that probes now.
     const next = (now + this.#settings.open_duration) | 0
     if (Atomics.compareExchange(this.#words, this.#probeAt, probeAt, next) !== probeAt) return false
     Atomics.store(this.#words, this.#state, halfOpen)
     return true
+  }
+
+  /** Whether no request may go to the target now; unlike `tryPass` it makes nobody the probe. */
+  get isBlocked(): boolean {
+    if (Atomics.load(this.#words, this.#state) === closed || !this.#settings.enabled) return false
+    return (((this.#now() | 0) - Atomics.load(this.#words, this.#probeAt)) | 0) < 0
   }
 
   onSuccess(): void {
@@ -83,7 +92,7 @@ export class CircuitBreaker {
     const failures = Atomics.add(this.#words, this.#failures, 1) + 1
     const state = Atomics.load(this.#words, this.#state)
     if (state === open || (state === closed && failures < this.#settings.consecutive_failures)) return false
-    Atomics.store(this.#words, this.#probeAt, (monotonicNow() + this.#settings.open_duration) | 0)
+    Atomics.store(this.#words, this.#probeAt, (this.#now() + this.#settings.open_duration) | 0)
     if (Atomics.compareExchange(this.#words, this.#state, state, open) !== state) return false
     Atomics.add(this.#words, this.#opened, 1)
     return true
