@@ -1,5 +1,11 @@
 /** The one zod of the project: schemas of environments are reported by the same code as configurations. */
 export { z } from 'zod'
+export { compile } from './compile.ts'
+export { ConfigurationError, type Problem } from './configuration-error.ts'
 export * from './duration.ts'
+export { type FolderContents, readFolder } from './folder.ts'
+export { type LoadedConfiguration, type LoadOptions, loadConfiguration } from './load.ts'
+export { pluginId } from './plugin-id.ts'
 export * from './schema.ts'
 export type * from './snapshot.ts'
+export { parseYamlFile } from './yaml-source.ts'

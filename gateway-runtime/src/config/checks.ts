@@ -1,0 +1,237 @@
+import type { z } from 'zod'
+import { plugins } from '../plugins/registry.ts'
+import type { Problem, ProblemList } from './configuration-error.ts'
+import { isMapping, type Merged } from './merge.ts'
+import { suggestion } from './nearest.ts'
+import { patternProblem } from './path-pattern.ts'
+import { pluginId } from './plugin-id.ts'
+import { type Collection, configurationSchema, entitySchemas, listenerSchema } from './schema.ts'
+import { validate } from './schema-problems.ts'
+import type { Path, Place } from './yaml-source.ts'
+
+/*
+ * What a schema cannot say: names that must be there, or be there once. These checks read values that may be of any
+ * type still, so that people see all that is wrong at once; wrong types are the schema's to report.
+ */
+
+/** A configuration as far as it is known: merged, with references resolved, before the schema. */
+export interface CheckedValues {
+  readonly value: unknown
+  /** With `${env:}` and `${file:}` unresolved: what messages may quote. */
+  readonly shown: unknown
+  readonly place: Merged['place']
+}
+
+interface Entity {
+  readonly collection: Collection
+  readonly path: Path
+  readonly value: Readonly<Record<string, unknown>>
+  /** Undefined where it has none that is a text. */
+  readonly id: string | undefined
+}
+
+type Entities = Readonly<Record<Collection, readonly Entity[]>>
+
+/** Reports everything that is wrong between entities, and in the settings of plugins. */
+export function checkReferences(values: CheckedValues, problems: ProblemList): void {
+  const entities: Entities = {
+    services: entitiesOf(values.value, 'services'),
+    routes: entitiesOf(values.value, 'routes'),
+    upstreams: entitiesOf(values.value, 'upstreams'),
+    plugins: entitiesOf(values.value, 'plugins'),
+  }
+  const checks = new Checks(values, problems)
+  for (const collection of Object.values(entities)) checks.once(collection)
+  checks.known(entities.routes, 'service', entities.services)
+  checks.known(entities.services, 'upstream', entities.upstreams)
+  checks.known(entities.plugins, 'route', entities.routes)
+  checks.known(entities.plugins, 'service', entities.services)
+  for (const upstream of entities.upstreams) checks.targets(upstream)
+  for (const route of entities.routes) checks.patterns(route)
+  for (const plugin of entities.plugins) checks.plugin(plugin)
+  checks.addresses()
+}
+
+/** The entity that a path of the configuration leads into. */
+export function entityAt(value: unknown, path: Path): Problem['entity'] {
+  const [collection, index] = path
+  if (typeof collection !== 'string' || !Object.hasOwn(entitySchemas, collection)) return undefined
+  const list = isMapping(value) ? value[collection] : undefined
+  const entity = Array.isArray(list) ? list[Number(index)] : undefined
+  const name = isMapping(entity) ? idOf(collection as Collection, entity) : undefined
+  return name === undefined ? undefined : { collection, name }
+}
+
+function entitiesOf(value: unknown, collection: Collection): Entity[] {
+  const list = isMapping(value) ? value[collection] : undefined
+  if (!Array.isArray(list)) return []
+  return list.flatMap((item: unknown, index) =>
+    isMapping(item) ? { collection, path: [collection, index], value: item, id: idOf(collection, item) } : [],
+  )
+}
+
+function idOf(collection: Collection, entity: Readonly<Record<string, unknown>>): string | undefined {
+  const { name, route, service } = entity
+  if (typeof name !== 'string') return undefined
+  if (collection !== 'plugins') return name
+  return pluginId({
+    name,
+    route: typeof route === 'string' ? route : undefined,
+    service: typeof service === 'string' ? service : undefined,
+  })
+}
+
+class Checks {
+  readonly #values: CheckedValues
+  readonly #problems: ProblemList
+
+  constructor(values: CheckedValues, problems: ProblemList) {
+    this.#values = values
+    this.#problems = problems
+  }
+
+  /** No two entities of a collection have one name. */
+  once(entities: readonly Entity[]): void {
+    const known = new Map<string, Entity>()
+    for (const entity of entities) {
+      if (entity.id === undefined) continue
+      const first = known.get(entity.id)
+      if (!first) known.set(entity.id, entity)
+      else {
+        this.#report([...entity.path, 'name'], () => {
+          const where = standsAt(this.#values.place([...first.path, 'name']))
+          return `duplicate ${describe(entity)}: it is defined in ${where} already`
+        })
+      }
+    }
+  }
+
+  /** What an entity names under a key is there. */
+  known(entities: readonly Entity[], key: string, targets: readonly Entity[]): void {
+    const names = new Set(targets.flatMap(({ id }) => id ?? []))
+    for (const entity of entities) {
+      const name = entity.value[key]
+      if (typeof name !== 'string' || names.has(name)) continue
+      this.#report(
+        [...entity.path, key],
+        () => `no ${key} is called ${JSON.stringify(name)}${suggestion(name, names)}`,
+      )
+    }
+  }
+
+  targets({ path, value }: Entity): void {
+    if (!Array.isArray(value.targets)) return
+    const known = new Set<unknown>()
+    for (const [index, item] of value.targets.entries()) {
+      const target = isMapping(item) ? item.target : undefined
+      if (target === undefined) continue
+      if (known.has(target)) {
+        this.#report([...path, 'targets', index, 'target'], () => 'this upstream has the same target already')
+      }
+      known.add(target)
+    }
+  }
+
+  patterns({ path, value }: Entity): void {
+    if (!Array.isArray(value.paths)) return
+    for (const [index, pattern] of value.paths.entries()) {
+      if (typeof pattern !== 'string' || !pattern.startsWith('~')) continue
+      const problem = patternProblem(pattern)
+      if (problem !== undefined) this.#report([...path, 'paths', index], () => problem)
+    }
+  }
+
+  /** The plugin exists, and takes its settings. */
+  plugin({ path, value }: Entity): void {
+    const { name, config = {} } = value
+    if (typeof name !== 'string') return
+    const definition = plugins.get(name)
+    if (!definition) {
+      const known = [...plugins.keys()]
+      return this.#report([...path, 'name'], () => {
+        const advice = suggestion(name, known) || `; there are: ${known.join(', ')}`
+        return `no plugin is called ${JSON.stringify(name)}${advice}`
+      })
+    }
+    if (!isMapping(config)) return
+    const shown = [...path, 'config'].reduce<unknown>(memberOf, this.#values.shown) ?? {}
+    const result = validate(definition.config, config, shown)
+    if (result.success) return
+    for (const problem of result.problems) {
+      this.#report([...path, 'config', ...problem.path], () => problem.message, problem.at)
+    }
+  }
+
+  /** No two sockets of the process are on one address. */
+  addresses(): void {
+    const known: Socket[] = []
+    for (const socket of socketsOf(this.#values.value)) {
+      const other = known.find((candidate) => collide(candidate, socket))
+      if (other) {
+        this.#report([...socket.path, 'port'], () => {
+          const where = standsAt(this.#values.place([...other.path, 'port']))
+          return `${socket.what} on ${socket.host}:${socket.port}, where ${other.what} is already (${where})`
+        })
+      }
+      known.push(socket)
+    }
+  }
+
+  #report(path: Path, message: () => string, at: 'key' | 'value' = 'value'): void {
+    const { value, place } = this.#values
+    this.#problems.add(() => {
+      const entity = entityAt(value, path)
+      return { ...place(path, at), message: message(), ...(entity && { entity }) }
+    })
+  }
+}
+
+interface Socket {
+  readonly what: string
+  readonly path: Path
+  readonly host: string
+  readonly port: number
+}
+
+/** Listeners, admin and status, as far as each is right by itself. */
+function socketsOf(value: unknown): Socket[] {
+  if (!isMapping(value)) return []
+  const { listeners, admin, status } = value
+  const read = (schema: z.ZodType, what: string, path: Path, item: unknown): Socket[] => {
+    const result = schema.safeParse(item)
+    return result.success ? [{ ...(result.data as { host: string; port: number }), what, path }] : []
+  }
+  const { shape } = configurationSchema
+  return [
+    ...(Array.isArray(listeners) ? listeners : []).flatMap((item, index) =>
+      read(listenerSchema, 'a listener', ['listeners', index], item),
+    ),
+    ...read(shape.admin, 'admin', ['admin'], admin),
+    ...read(shape.status, 'status', ['status'], status),
+  ]
+}
+
+const isWildcard = (host: string) => host === '0.0.0.0' || host === '::'
+
+/** Listeners share a port with others on more specific addresses; admin and status do not. */
+function collide(a: Socket, b: Socket): boolean {
+  if (a.port !== b.port) return false
+  if (a.host === b.host) return true
+  const areListeners = a.path.length === 2 && b.path.length === 2
+  return !areListeners && (isWildcard(a.host) || isWildcard(b.host))
+}
+
+const singular = { services: 'service', routes: 'route', upstreams: 'upstream', plugins: 'plugin' } as const
+
+function describe({ collection, value }: Entity): string {
+  const name = `${singular[collection]} ${JSON.stringify(value.name)}`
+  if (collection !== 'plugins') return name
+  if (typeof value.route === 'string') return `${name} for route ${JSON.stringify(value.route)}`
+  if (typeof value.service === 'string') return `${name} for service ${JSON.stringify(value.service)}`
+  return `${name} for all routes`
+}
+
+const standsAt = ({ file, line, column }: Place) => `${file}:${line}:${column}`
+
+const memberOf = (value: unknown, key: PropertyKey): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto'
+import { patternSource } from './path-pattern.ts'
+import { PluginChains } from './plugin-chain.ts'
+import {
+  type Configuration,
+  circuitBreakerSchema,
+  type Route,
+  type Service,
+  type Upstream,
+} from './schema.ts'
+import type {
+  CompiledRoute,
+  CompiledService,
+  CompiledUpstream,
+  PathMatcher,
+  Snapshot,
+  Target,
+} from './snapshot.ts'
+
+/**
+ * Compiles a configuration that `loadConfiguration` found right to what workers run: plain data, frozen throughout,
+ * with every name resolved. Equal configurations give equal snapshots.
+ */
+export function compile(configuration: Configuration): Snapshot {
+  const named = new Map(configuration.upstreams.map((upstream) => [upstream.name, compileUpstream(upstream)]))
+  const services = new Map(
+    configuration.services.map((service) => [service.name, compileService(service, named)]),
+  )
+  const chains = new PluginChains(configuration.plugins)
+  const implicit = configuration.services
+    .filter(({ url }) => url !== undefined)
+    .map(({ name }) => services.get(name)!.upstream)
+  const snapshot: Snapshot = {
+    version: createHash('sha256').update(canonicalJson(configuration)).digest('hex'),
+    listeners: configuration.listeners,
+    limits: configuration.limits,
+    trustedProxies: configuration.trusted_proxies,
+    routes: configuration.routes.map((route) => ({
+      ...compileRoute(route, services),
+      plugins: chains.of(route),
+    })),
+    upstreams: [...named.values(), ...implicit],
+    globalPlugins: chains.global,
+  }
+  // The copy leaves the configuration itself unfrozen, and is a proof that workers can be sent it.
+  return deepFreeze(structuredClone(snapshot))
+}
+
+function compileUpstream({ name, targets, circuit_breaker }: Upstream): CompiledUpstream {
+  return {
+    name,
+    circuitBreaker: circuit_breaker,
+    targets: targets.map(({ target, weight }) => {
+      const { host, port } = splitAddress(target)
+      return compileTarget(name, host, port ?? 80, weight)
+    }),
+  }
+}
+
+function compileService(service: Service, upstreams: ReadonlyMap<string, CompiledUpstream>): CompiledService {
+  return {
+    name: service.name,
+    tlsVerify: service.tls_verify,
+    retries: service.retries,
+    connectTimeout: service.connect_timeout,
+    readTimeout: service.read_timeout,
+    writeTimeout: service.write_timeout,
+    ...(service.url === undefined
+      ? behindUpstream(service, upstreams)
+      : behindUrl(service.name, service.url)),
+  }
+}
+
+type Destination = Pick<CompiledService, 'upstream' | 'tls' | 'path' | 'hostHeader'>
+
+function behindUpstream(service: Service, upstreams: ReadonlyMap<string, CompiledUpstream>): Destination {
+  const upstream = upstreams.get(service.upstream ?? '')
+  if (!upstream) throw new Error(`service ${JSON.stringify(service.name)} has no upstream`)
+  return {
+    upstream,
+    tls: service.protocol === 'https',
+    path: withoutLastSlash(service.path ?? ''),
+    hostHeader: undefined,
+  }
+}
+
+/** A service with a url is an upstream with one target. */
+function behindUrl(name: string, text: string): Destination {
+  const url = new URL(text)
+  const tls = url.protocol === 'https:'
+  const upstream = `service:${name}`
+  const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port)
+  return {
+    upstream: {
+      name: upstream,
+      circuitBreaker: circuitBreakerSchema.parse({}),
+      targets: [compileTarget(upstream, url.hostname, port, 100)],
+    },
+    tls,
+    path: withoutLastSlash(url.pathname),
+    hostHeader: url.host,
+  }
+}
+
+/** `host`: IPv6 in brackets. */
+const compileTarget = (upstream: string, host: string, port: number, weight: number): Target => ({
+  id: `${upstream}/${host}:${port}`,
+  host: host.replace(/^\[|\]$/g, ''),
+  port,
+  weight,
+})
+
+function splitAddress(address: string): { host: string; port: number | undefined } {
+  const [, host, port] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(address)!
+  return { host: host!, port: port === undefined ? undefined : Number(port) }
+}
+
+const withoutLastSlash = (path: string) => path.replace(/\/+$/, '')
+
+function compileRoute(
+  route: Route,
+  services: ReadonlyMap<string, CompiledService>,
+): Omit<CompiledRoute, 'plugins'> {
+  const service = services.get(route.service)
+  if (!service) throw new Error(`route ${JSON.stringify(route.name)} has no service`)
+  return {
+    name: route.name,
+    service,
+    paths: route.paths.map(compilePath),
+    hosts: route.hosts.map((host) => host.toLowerCase()),
+    methods: route.methods,
+    headers: Object.entries(route.headers).map(([name, values]) => [name.toLowerCase(), values] as const),
+    stripPath: route.strip_path,
+    preserveHost: route.preserve_host,
+    priority: route.priority,
+  }
+}
+
+const compilePath = (path: string): PathMatcher =>
+  path.startsWith('~') ? { kind: 'regex', source: patternSource(path) } : { kind: 'prefix', path }
+
+/** JSON with keys in the order of their code units: equal for equal values. */
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join()}}`
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const member of Object.values(value)) deepFreeze(member)
+  return value
+}

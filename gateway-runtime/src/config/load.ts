@@ -1,0 +1,89 @@
+import { resolve } from 'node:path'
+import { type CheckedValues, checkReferences, entityAt } from './checks.ts'
+import { ProblemList } from './configuration-error.ts'
+import { type FolderContents, readFolder } from './folder.ts'
+import { interpolate } from './interpolation.ts'
+import { merge } from './merge.ts'
+import { type Configuration, configurationSchema, listenerSchema } from './schema.ts'
+import { validate } from './schema-problems.ts'
+import { tlsFileProblems } from './tls-files.ts'
+import { type Path, YamlSource } from './yaml-source.ts'
+
+/** A configuration that was read and found right. */
+export interface LoadedConfiguration {
+  readonly folder: string
+  readonly configuration: Configuration
+  /** What the files say, with `${env:}` and `${file:}` references unresolved and without defaults, for showing. */
+  readonly shown: unknown
+}
+
+export interface LoadOptions {
+  /** Takes these files in place of those of the folder. */
+  readonly contents?: FolderContents
+  /**
+   * Whether certificates and keys are read and checked.
+   * @default false
+   */
+  readonly checkFiles?: boolean
+}
+
+/**
+ * Reads and checks the configuration of a folder. Relative paths in it begin at the folder; those of the result are
+ * absolute.
+ * @throws ConfigurationError with every problem, by file, line and column
+ */
+export function loadConfiguration(folder: string, options: LoadOptions = {}): LoadedConfiguration {
+  const absolute = resolve(folder)
+  const problems = new ProblemList()
+  const sources = [...(options.contents ?? readFolder(folder))].map(([file, text]) =>
+    problems.collect(() => new YamlSource(file, text)),
+  )
+  problems.throwIfAny()
+
+  const merged = merge(sources as YamlSource[], problems)
+  const report = (path: Path, message: string, at?: 'key' | 'value') =>
+    problems.add(() => {
+      const entity = entityAt(merged.value, path)
+      return { ...merged.place(path, at), message, ...(entity && { entity }) }
+    })
+
+  const unresolved = new Set<string>()
+  const value = interpolate(merged.value, absolute, (path, message) => {
+    unresolved.add(path.join('\0'))
+    report(path, message)
+  })
+  const result = validate(configurationSchema, value, merged.value)
+  if (!result.success) {
+    for (const { path, message, at } of result.problems) {
+      if (!unresolved.has(path.join('\0'))) report(path, message, at)
+    }
+  }
+  const values: CheckedValues = { value, shown: merged.value, place: merged.place }
+  checkReferences(values, problems)
+  if (options.checkFiles) checkTlsFiles(absolute, value, report)
+  problems.throwIfAny()
+  if (!result.success) throw new Error('a configuration was refused without a problem')
+  return { folder: absolute, configuration: absolutePaths(absolute, result.data), shown: merged.value }
+}
+
+function checkTlsFiles(folder: string, value: unknown, report: (path: Path, message: string) => void): void {
+  const { listeners } = value as { listeners?: unknown }
+  for (const [index, item] of (Array.isArray(listeners) ? listeners : []).entries()) {
+    const { data } = listenerSchema.safeParse(item)
+    if (data?.protocol !== 'https' || !data.certificate || !data.key) continue
+    const files = { certificate: data.certificate, key: data.key }
+    for (const { key, message } of tlsFileProblems(folder, files)) report(['listeners', index, key], message)
+  }
+}
+
+function absolutePaths(folder: string, configuration: Configuration): Configuration {
+  return {
+    ...configuration,
+    logs: { ...configuration.logs, directory: resolve(folder, configuration.logs.directory) },
+    listeners: configuration.listeners.map((listener) => ({
+      ...listener,
+      ...(listener.certificate && { certificate: resolve(folder, listener.certificate) }),
+      ...(listener.key && { key: resolve(folder, listener.key) }),
+    })),
+  }
+}

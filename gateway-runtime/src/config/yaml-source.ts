@@ -1,0 +1,169 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLError,
+} from 'yaml'
+import type { z } from 'zod'
+import { ConfigurationError, type Problem, ProblemList } from './configuration-error.ts'
+import { validate } from './schema-problems.ts'
+import { readTextFile, UnreadableFile } from './text-file.ts'
+
+export type Path = readonly PropertyKey[]
+
+/** Where something stands: the file, line and column from 1, and the keys that lead there. */
+export type Place = Pick<Problem, 'file' | 'line' | 'column' | 'path'>
+
+/** Containers within containers that a file may have; far more than any configuration needs. */
+const deepest = 64
+const mostAliases = 100
+
+/** A YAML 1.2 file with the positions of what it holds. */
+export class YamlSource {
+  readonly file: string
+  readonly text: string
+  readonly document: Document
+  /** Plain data; an empty file is an empty mapping. */
+  readonly value: unknown
+  readonly #lines: LineCounter
+
+  /** @throws ConfigurationError for syntax errors, duplicate keys, unknown aliases and too deep nesting */
+  constructor(file: string, text: string) {
+    this.file = file
+    this.text = text
+    this.#lines = new LineCounter()
+    try {
+      this.document = parseDocument(text, {
+        version: '1.2',
+        uniqueKeys: true,
+        prettyErrors: false,
+        lineCounter: this.#lines,
+      })
+      this.#checkSyntax()
+      this.value = this.#toPlain() ?? {}
+    } catch (error) {
+      // The stack is the limit that very deep nesting meets first.
+      throw error instanceof RangeError ? this.#error(tooDeepMessage) : error
+    }
+  }
+
+  /**
+   * Place of a value, or of its key. Where there is no such value: of the innermost that there is.
+   */
+  place(path: Path, at: 'key' | 'value' = 'value'): Place {
+    let node: Node | null = this.document.contents
+    let offset = node?.range?.[0] ?? 0
+    for (const [depth, segment] of path.entries()) {
+      const step = this.#step(node, segment)
+      if (!step) break
+      const isEmpty = !step.value?.range || step.value.range[0] === step.value.range[1]
+      const pointAtKey = (at === 'key' && depth === path.length - 1) || isEmpty
+      offset = ((pointAtKey && step.key) || step.value)?.range?.[0] ?? offset
+      node = step.value
+    }
+    return this.#placeAt(offset, path)
+  }
+
+  #checkSyntax(): void {
+    const problems = new ProblemList()
+    const { errors, warnings } = this.document
+    for (const error of [...errors, ...warnings]) {
+      problems.add(() => ({ ...this.#placeAt(error.pos[0], []), message: this.#syntaxMessage(error) }))
+    }
+    problems.throwIfAny()
+    const report = (node: Node, message: string) =>
+      problems.add(() => ({ ...this.#placeAt(node.range?.[0] ?? 0, []), message }))
+    const anchors = new Set<string>()
+    visit(this.document, {
+      Alias: (_, alias) => {
+        if (anchors.has(alias.source)) return
+        report(alias, `unknown alias "*${alias.source}": no value before it is marked "&${alias.source}"`)
+      },
+      Value: (_, node, ancestors) => {
+        if (node.anchor !== undefined) anchors.add(node.anchor)
+        if (ancestors.length <= 2 * deepest) return undefined
+        report(node, tooDeepMessage)
+        return visit.BREAK
+      },
+    })
+    problems.throwIfAny()
+  }
+
+  #syntaxMessage(error: YAMLError): string {
+    const found = this.text.slice(error.pos[0])
+    if (error.code === 'DUPLICATE_KEY') {
+      const key = /^("[^"]*"|'[^']*'|[^\s:]+)/.exec(found)?.[0] ?? ''
+      return `duplicate key "${key.replace(/^["']|["']$/g, '')}": it stands in this mapping already`
+    }
+    if (error.code === 'MULTIPLE_DOCS') return 'a second YAML document begins here; a file holds one'
+    return `invalid YAML: ${error.message.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())}`
+  }
+
+  #toPlain(): unknown {
+    try {
+      return this.document.toJS({ maxAliasCount: mostAliases })
+    } catch (error) {
+      if (!(error instanceof ReferenceError)) throw error
+      throw this.#error(`more than ${mostAliases} values come through aliases`)
+    }
+  }
+
+  #error(message: string): ConfigurationError {
+    return new ConfigurationError([{ ...this.#placeAt(0, []), message }])
+  }
+
+  #step(node: Node | null, segment: PropertyKey): { key?: Node; value: Node | null } | undefined {
+    const container = isAlias(node) ? node.resolve(this.document) : node
+    if (isSeq(container)) {
+      const value = container.items[Number(segment)] as Node | undefined
+      return value && { value }
+    }
+    if (!isMap(container)) return undefined
+    const pair = container.items.find(({ key }) => isScalar(key) && String(key.value) === String(segment))
+    return pair && { key: pair.key as Node, value: pair.value as Node | null }
+  }
+
+  #placeAt(offset: number, path: Path): Place {
+    const { line, col } = this.#lines.linePos(offset)
+    return { file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), path: path.join('.') }
+  }
+}
+
+const tooDeepMessage = `nested too deeply: more than ${deepest} levels`
+
+/**
+ * Reads a YAML file and checks it.
+ * @throws ConfigurationError with everything that is wrong, by line and column; its `file` is the path as given
+ */
+export function parseYamlFile<S extends z.ZodType>(path: string, schema: S): z.output<S> {
+  const source = new YamlSource(path, readOrReport(path, path))
+  const result = validate(schema, source.value)
+  if (result.success) return result.data
+  const problems = new ProblemList()
+  for (const { path, at, message } of result.problems) {
+    problems.add(() => ({ ...source.place(path, at), message }))
+  }
+  problems.throwIfAny()
+  throw new Error('a schema refused a value without saying why')
+}
+
+/**
+ * Reads a text file; `name` is what messages call it.
+ * @throws ConfigurationError
+ */
+export function readOrReport(path: string, name: string): string {
+  try {
+    return readTextFile(path)
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error
+    throw new ConfigurationError([
+      { file: name, line: 1, column: 1, path: '', message: `cannot be read: ${error.message}` },
+    ])
+  }
+}
