@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { App, type TerraformStack } from 'cdktf'
 import { AwsStack } from './aws-stack.ts'
 import type { AwsEnvironment, HostsEnvironment, LocalEnvironment } from './environment.ts'
@@ -46,7 +46,7 @@ export class GatehouseApp extends App {
     }
     this.environments = known
       .filter((name) => names?.includes(name) ?? true)
-      .map((name) => readEnvironment(environments, name))
+      .map((name) => readEnvironment(shownPath(environments), name))
       .map((folder) => ({ folder, stack: createStack(this, folder) }))
   }
 
@@ -60,6 +60,12 @@ export class GatehouseApp extends App {
       process.noDeprecation = noDeprecation ?? false
     }
   }
+}
+
+/** Short, and a link in terminals, where it is below the working directory. */
+function shownPath(directory: string): string {
+  const path = relative('.', directory)
+  return path === '' || path.startsWith('..') ? directory : path
 }
 
 function createStack(app: App, folder: EnvironmentFolder): TerraformStack {

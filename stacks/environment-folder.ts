@@ -1,7 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { configurationSchema } from '@gatehouse/gateway-runtime/config'
-import { parse } from 'yaml'
+import {
+  ConfigurationError,
+  compile,
+  loadConfiguration,
+  parseYamlFile,
+  readFolder,
+} from '@gatehouse/gateway-runtime/config'
 import type { AptRepository } from '../constructs/index.ts'
 import { type Environment, environmentSchema } from './environment.ts'
 
@@ -32,30 +37,46 @@ export const environmentNames = (directory: string): string[] =>
     .map((entry) => entry.name)
     .sort()
 
-/** TEMPORARY */
+/**
+ * Reads an environment, and compiles its configuration just as a node will: what a node would refuse is refused here.
+ * @throws ConfigurationError with all that is wrong, by file, line and column
+ */
 export function readEnvironment(directory: string, name: string): EnvironmentFolder {
   const folder = join(directory, name)
-  const files = Object.fromEntries(
-    readdirSync(folder)
-      .filter((file) => /\.ya?ml$/.test(file) && file !== environmentFile)
-      .map((file) => [file, readFileSync(join(folder, file), 'utf8')]),
-  )
-  const environment = environmentSchema.parse(parse(readFileSync(join(folder, environmentFile), 'utf8')))
-  const configuration = configurationSchema.parse(
-    Object.assign({}, ...Object.values(files).map((text) => parse(text))),
-  )
+  const environment = parseYamlFile(join(folder, environmentFile), environmentSchema)
+  const files = readFolder(folder)
+  const { configuration } = withFolder(folder, () => loadConfiguration(folder, { contents: files }))
+  withFolder(folder, () => compile(configuration))
   return {
     name,
     environment,
-    files,
+    files: Object.fromEntries(files),
     ingressPorts: configuration.listeners.map(({ port }) => port),
     statusPort: configuration.status.port,
     aptRepository: readRepository(folder, environment),
   }
 }
 
+/** Several folders are read at once: an error names the file with its folder. */
+function withFolder<Result>(folder: string, run: () => Result): Result {
+  try {
+    return run()
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    throw new ConfigurationError(
+      error.problems.map((problem) => ({ ...problem, file: join(folder, problem.file) })),
+    )
+  }
+}
+
 function readRepository(folder: string, environment: Environment): AptRepository | undefined {
   if (environment.target === 'local' || !environment.apt_repository) return undefined
-  const { url, suite, component, signing_key } = environment.apt_repository
-  return { url, suite, component, signingKey: readFileSync(join(folder, signing_key), 'utf8') }
+  const { url, suite, component, signing_key: keyFile } = environment.apt_repository
+  try {
+    return { url, suite, component, signingKey: readFileSync(join(folder, keyFile), 'utf8') }
+  } catch (error) {
+    const path = 'apt_repository.signing_key'
+    const message = `${path}: ${keyFile} cannot be read: ${(error as NodeJS.ErrnoException).code}`
+    throw new ConfigurationError([{ file: join(folder, environmentFile), line: 0, column: 0, path, message }])
+  }
 }

@@ -44,6 +44,18 @@ const part = ({ first, prefix }: Network, bits: number, index: number): Network 
 })
 
 /**
+ * Reads the network of a VPC.
+ * @throws Error when it is none, or larger than /16 or smaller than /23
+ */
+export function parseVpcNetwork(cidr: string): Network {
+  const network = parseNetwork(cidr)
+  if (network.prefix < 16 || network.prefix > 23) {
+    throw new Error(`expected a network from /16 to /23, got ${cidr}`)
+  }
+  return network
+}
+
+/**
  * The network of one subnet. It follows from the letter of its zone and its tier alone, so that adding or reordering
  * zones moves no subnet.
  * @param cidr network of the VPC, /16 to /23
@@ -51,10 +63,7 @@ const part = ({ first, prefix }: Network, bits: number, index: number): Network 
  * @throws Error naming the value that cannot be used
  */
 export function subnetCidr(cidr: string, zone: string, tier: Tier): string {
-  const network = parseNetwork(cidr)
-  if (network.prefix < 16 || network.prefix > 23) {
-    throw new Error(`expected a network from /16 to /23, got ${cidr}`)
-  }
+  const network = parseVpcNetwork(cidr)
   const slot = isZone(zone) ? zoneLetters.indexOf(zone.at(-1)!) : -1
   if (slot < 0) {
     throw new Error(`expected an availability zone such as eu-central-1a, got ${JSON.stringify(zone)}`)

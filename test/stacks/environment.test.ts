@@ -1,0 +1,158 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ConfigurationError } from '@gatehouse/gateway-runtime/config'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { environmentsDirectory } from '../../stacks/app.ts'
+import { readEnvironment } from '../../stacks/environment-folder.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'gateway-environment-'))
+  cpSync(environmentsDirectory, directory, { recursive: true })
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+/** What is said of an environment after one edit; the path of the folder is left out. */
+function complaint(name: string, file: string, from: string | RegExp, to: string): string {
+  const path = join(directory, name, file)
+  const text = readFileSync(path, 'utf8')
+  const edited = text.replace(from, to)
+  expect(edited).not.toBe(text)
+  writeFileSync(path, edited)
+  try {
+    readEnvironment(directory, name)
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError)
+    return (error as Error).message.replaceAll(`${join(directory, name)}/`, '')
+  }
+  throw new Error('expected a complaint')
+}
+
+describe('environment.yaml', () => {
+  test('gives what its schema says, with defaults', () => {
+    expect(readEnvironment(directory, 'staging')).toMatchObject({
+      name: 'staging',
+      environment: { target: 'aws', management_networks: [], nodes: { min: 2 } },
+      ingressPorts: [80, 443],
+      statusPort: 9090,
+    })
+  })
+
+  test.each<[string, string, string | RegExp, string, string]>([
+    [
+      'an unknown key',
+      'production',
+      'region:',
+      'regoin:',
+      'environment.yaml:3:1: unknown key "regoin"; did you mean "region"?',
+    ],
+    [
+      'an unknown key within',
+      'production',
+      'instance_type',
+      'instance_typ',
+      'environment.yaml:11:10: unknown key "instance_typ"; did you mean "instance_type"?',
+    ],
+    [
+      'an unknown target',
+      'production',
+      'target: aws',
+      'target: azure',
+      'environment.yaml:2:9: expected aws, hosts or local, found "azure"',
+    ],
+    ['a missing target', 'local', 'target: local', 'directory: x', 'missing key "target"'],
+    [
+      'a network too small',
+      'production',
+      '10.20.0.0/16',
+      '10.20.0.0/28',
+      'environment.yaml:5:18: expected a network from /16 to /23, got 10.20.0.0/28',
+    ],
+    [
+      'a zone of another region',
+      'production',
+      'eu-central-1b',
+      'eu-west-1b',
+      'environment.yaml:4:24: expected a zone of eu-central-1',
+    ],
+    [
+      'a zone twice',
+      'production',
+      'eu-central-1b',
+      'eu-central-1a',
+      'environment.yaml:4:8: expected each zone once',
+    ],
+    [
+      'a domain outside the zone',
+      'production',
+      'api.example.com',
+      'api.example.org',
+      'expected a name in the zone example.com',
+    ],
+    [
+      'more nodes at least than at most',
+      'production',
+      'min: 3',
+      'min: 30',
+      'expected at least the value of min',
+    ],
+    [
+      'text for a number',
+      'production',
+      'shards: 3',
+      'shards: three',
+      'environment.yaml:12:46: expected a number, found "three"',
+    ],
+    ['YAML that is none', 'production', 'region:', 'region: [', 'environment.yaml:'],
+    [
+      'a role that hosts cannot have',
+      'onprem',
+      'address: 192.0.2.11',
+      'address: 192.0.2.11\n    roles: [edge]',
+      'environment.yaml:7:13: expected gateway, the one role that hosts can have so far, found "edge"',
+    ],
+    [
+      'a host key that is none',
+      'onprem',
+      /ssh-ed25519 AAAA.*/,
+      'AAAA',
+      'expected a key such as ssh-ed25519 AAAA…, found "AAAA"',
+    ],
+    ['two hosts of one name', 'onprem', 'gateway-2', 'gateway-1', 'expected each name once'],
+    [
+      'nobody who may reach SSH',
+      'onprem',
+      'management_networks: [192.0.2.0/24]',
+      'management_networks: []',
+      'expected at least 1 entry, found a list',
+    ],
+    [
+      'a signing key that is not there',
+      'production',
+      '# apt_repository:',
+      'apt_repository:',
+      'environment.yaml: apt_repository.signing_key: repository-key.asc cannot be read: ENOENT',
+    ],
+  ])('refuses %s, and says where', (_, name, from, to, message) => {
+    expect(complaint(name, 'environment.yaml', from, to)).toContain(message)
+  })
+})
+
+describe('the configuration beside it', () => {
+  test.each<[string, string, string, string, string]>([
+    ['an unknown key', 'config.yaml', 'routes:', 'ruotes:', 'unknown key "ruotes"; did you mean "routes"?'],
+    ['a route to no service', 'config.yaml', 'service: orders', 'service: order', 'config.yaml:11:'],
+    ['a regular expression that is none', 'config.yaml', '/v1/orders', '"~/v1/("', 'config.yaml:11:'],
+    ['a URL that is none', 'services.yaml', 'http://users.internal:8080', 'users.internal', 'services.yaml:'],
+    [
+      'a plugin that nobody knows',
+      'config.yaml',
+      'name: rate-limiting',
+      'name: rate-limitin',
+      'rate-limiting',
+    ],
+  ])('fails before anything is deployed for %s', (_, file, from, to, message) => {
+    expect(complaint('production', file, from, to)).toContain(message)
+  })
+})
