@@ -36,8 +36,14 @@ const formatProblem = ({ file, line, column, message }: Problem) =>
 
 /** Collects problems, the first hundred; the messages of others are not even made. */
 export class ProblemList {
+  readonly #files: readonly string[]
   readonly #problems: Problem[] = []
   #omitted = 0
+
+  /** `files`: the order that problems of several files are given in. */
+  constructor(files: readonly string[] = []) {
+    this.#files = files
+  }
 
   /** The problem is made only where it is kept. */
   add(problem: () => Problem): void {
@@ -59,9 +65,9 @@ export class ProblemList {
   /** @throws ConfigurationError with all problems, by file and place, if there are any */
   throwIfAny(): void {
     if (this.#problems.length === 0) return
-    const files = [...new Set(this.#problems.map(({ file }) => file))]
+    const rank = ({ file }: Problem) => this.#files.indexOf(file)
     const sorted = this.#problems.toSorted(
-      (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
+      (a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column,
     )
     throw new ConfigurationError(sorted, this.#omitted)
   }

@@ -26,7 +26,7 @@ export function readFolder(folder: string): FolderContents {
   if (names.length > mostFiles) {
     throw folderError(folder, `${names.length} YAML files; at most ${mostFiles} are read`)
   }
-  const problems = new ProblemList()
+  const problems = new ProblemList(names)
   const texts = names.map((name) => problems.collect(() => readOrReport(join(folder, name), name)))
   problems.throwIfAny()
   return new Map(names.map((name, index) => [name, texts[index]!]))

@@ -34,10 +34,9 @@ export interface LoadOptions {
  */
 export function loadConfiguration(folder: string, options: LoadOptions = {}): LoadedConfiguration {
   const absolute = resolve(folder)
-  const problems = new ProblemList()
-  const sources = [...(options.contents ?? readFolder(folder))].map(([file, text]) =>
-    problems.collect(() => new YamlSource(file, text)),
-  )
+  const contents = options.contents ?? readFolder(folder)
+  const problems = new ProblemList([...contents.keys()])
+  const sources = [...contents].map(([file, text]) => problems.collect(() => new YamlSource(file, text)))
   problems.throwIfAny()
 
   const merged = merge(sources as YamlSource[], problems)

@@ -1,4 +1,5 @@
 import type { ProblemList } from './configuration-error.ts'
+import { display } from './schema-problems.ts'
 import type { Path, Place, YamlSource } from './yaml-source.ts'
 
 /** Keys whose lists, of all files, are put one behind the other. Any other key stands in one file. */
@@ -29,7 +30,9 @@ export function merge(sources: readonly YamlSource[], problems: ProblemList): Me
   const report = (place: Place, message: string) => problems.add(() => ({ ...place, message }))
 
   const addList = (source: YamlSource, key: string, items: unknown) => {
-    if (!Array.isArray(items)) return report(source.place([key]), `expected a list of ${key}`)
+    if (!Array.isArray(items)) {
+      return report(source.place([key]), `expected a list of ${key}, found ${display(items)}`)
+    }
     value[key] = [...((value[key] as unknown[] | undefined) ?? []), ...items]
     const known = origins.get(key) ?? []
     origins.set(key, known)
@@ -48,7 +51,10 @@ export function merge(sources: readonly YamlSource[], problems: ProblemList): Me
 
   for (const source of sources) {
     if (!isMapping(source.value)) {
-      report(source.place([]), 'expected a mapping of keys, such as "services:"')
+      report(
+        source.place([]),
+        `expected a mapping of keys, such as "services:", found ${display(source.value)}`,
+      )
       continue
     }
     for (const [key, item] of Object.entries(source.value)) {

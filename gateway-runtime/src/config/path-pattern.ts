@@ -3,7 +3,7 @@ export const patternSource = (path: string): string => path.replace(/^~\^?/, '')
 
 /** What is wrong with the regular expression of a path that begins with `~`, or undefined. */
 export function patternProblem(path: string): string | undefined {
-  const quoted = JSON.stringify(path)
+  const quoted = `"${path}"`
   if (patternSource(path) === '') return `expected a regular expression after "~", found ${quoted}`
   try {
     new RegExp(patternSource(path))

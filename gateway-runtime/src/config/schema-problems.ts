@@ -93,7 +93,8 @@ function quotingAdvice(issue: Issue, found: unknown): string {
 
 const mostShown = 80
 
-function display(value: unknown): string {
+/** A value as messages quote it: short, and without what is in it. */
+export function display(value: unknown): string {
   if (value === null || value === undefined) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a mapping'

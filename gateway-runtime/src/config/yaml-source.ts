@@ -73,7 +73,10 @@ export class YamlSource {
   #checkSyntax(): void {
     const problems = new ProblemList()
     const { errors, warnings } = this.document
-    for (const error of [...errors, ...warnings]) {
+    const independent = [...errors, ...warnings].filter(({ code }) => standsAlone.has(code))
+    // After the first error of syntax, the parser has lost its way; what it says then only confuses.
+    const first = errors.find(({ code }) => !standsAlone.has(code))
+    for (const error of first ? [...independent, first] : independent) {
       problems.add(() => ({ ...this.#placeAt(error.pos[0], []), message: this.#syntaxMessage(error) }))
     }
     problems.throwIfAny()
@@ -96,13 +99,24 @@ export class YamlSource {
   }
 
   #syntaxMessage(error: YAMLError): string {
-    const found = this.text.slice(error.pos[0])
-    if (error.code === 'DUPLICATE_KEY') {
-      const key = /^("[^"]*"|'[^']*'|[^\s:]+)/.exec(found)?.[0] ?? ''
-      return `duplicate key "${key.replace(/^["']|["']$/g, '')}": it stands in this mapping already`
+    const [offset] = error.pos
+    const found = this.text.slice(offset, this.text.indexOf('\n', offset) >>> 0)
+    switch (error.code) {
+      case 'DUPLICATE_KEY':
+        return `duplicate key "${/^("[^"]*"|'[^']*'|[^\s:]+)/.exec(found)?.[0].replace(/["']/g, '')}" in one mapping`
+      case 'MULTIPLE_DOCS':
+        return 'a second YAML document begins here; a file holds one'
+      case 'TAG_RESOLVE_FAILED':
+        return `unknown YAML tag ${JSON.stringify(/^!\S*/.exec(found)?.[0])}`
+      default:
+        return `invalid YAML: ${syntaxWords(error.message)}${this.#referenceAdvice(offset)}`
     }
-    if (error.code === 'MULTIPLE_DOCS') return 'a second YAML document begins here; a file holds one'
-    return `invalid YAML: ${error.message.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase())}`
+  }
+
+  /** In `{ key: ${env:NAME} }`, the brace of the reference is one of YAML's. */
+  #referenceAdvice(offset: number): string {
+    const before = this.text.slice(this.text.lastIndexOf('\n', offset) + 1, offset)
+    return before.endsWith('$') ? `; within { } or [ ], put a \${…} reference in quotes` : ''
   }
 
   #toPlain(): unknown {
@@ -133,6 +147,27 @@ export class YamlSource {
     const { line, col } = this.#lines.linePos(offset)
     return { file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), path: path.join('.') }
   }
+}
+
+/** Errors that say nothing of what follows. */
+const standsAlone: ReadonlySet<string> = new Set(['DUPLICATE_KEY', 'TAG_RESOLVE_FAILED'])
+
+const tokenWords: Readonly<Record<string, string>> = {
+  'flow-map-start': '"{"',
+  'flow-map-end': '"}"',
+  'flow-seq-start': '"["',
+  'flow-seq-end': '"]"',
+  'map-value-ind': '":"',
+  'seq-item-ind': '"-"',
+  'explicit-key-ind': '"?"',
+  'at node end': 'after a value',
+  'token in YAML stream': 'here',
+}
+
+/** The parser's words, without the names of its tokens. */
+function syntaxWords(message: string): string {
+  const text = message.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase()).replace(/: .*$/s, '')
+  return Object.entries(tokenWords).reduce((words, [token, plain]) => words.replace(token, plain), text)
 }
 
 const tooDeepMessage = `nested too deeply: more than ${deepest} levels`
