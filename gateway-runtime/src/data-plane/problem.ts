@@ -23,5 +23,6 @@ export function problemBody({ status, code, detail }: Problem, requestId: string
   return `${JSON.stringify(body).replace(/[^\x20-\x7e]/g, escapeCharacter)}\n`
 }
 
-const escapeCharacter = (character: string): string =>
+/** A character as JSON writes it in ASCII. */
+export const escapeCharacter = (character: string): string =>
   `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`

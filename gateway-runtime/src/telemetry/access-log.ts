@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import type { Exchange } from '../data-plane/exchange.ts'
+import { escapeCharacter } from '../data-plane/problem.ts'
 import { LogFile } from './log-file.ts'
 
-// Most of what is logged needs no escape; where it might, JSON.stringify does it.
+// Most of what is logged needs no escape. Where something might, all but ASCII is escaped, so that a line is ASCII.
 const needsEscape = /[^\x20\x21\x23-\x5b\x5d-\x7e]/
-const quote = (text: string): string => (needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`)
+const quote = (text: string): string =>
+  needsEscape.test(text) ? JSON.stringify(text).replace(/[^\x20-\x7e]/g, escapeCharacter) : `"${text}"`
 
 let timeText = ''
 let timeOf = 0
@@ -17,7 +19,12 @@ function isoTime(): string {
   return timeText
 }
 
-const seconds = (milliseconds: number): string => (milliseconds / 1_000).toFixed(6)
+/** Seconds with six decimals; toFixed would take several times as long. */
+function seconds(milliseconds: number): string {
+  const microseconds = Math.round(milliseconds * 1_000)
+  const whole = Math.floor(microseconds / 1e6)
+  return `${whole}.${String(1e6 + microseconds - whole * 1e6).substring(1)}`
+}
 
 /**
  * access.log: a JSON object a line, one a request. Times are in seconds; `gateway_duration` is the gateway's own

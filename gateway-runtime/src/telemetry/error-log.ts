@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { escapeCharacter } from '../data-plane/problem.ts'
 import { LogFile } from './log-file.ts'
 
 export type Level = 'info' | 'warn' | 'error'
@@ -66,5 +67,6 @@ export class ErrorLog {
 /** A value that cannot break out of its line or its field. */
 function fieldText(value: string | number): string {
   const text = String(value)
-  return /^[\w.:/@+%[\]-]+$/.test(text) ? text : JSON.stringify(text)
+  if (/^[\w.:/@+%[\]-]+$/.test(text)) return text
+  return JSON.stringify(text).replace(/[^\x20-\x7e]/g, escapeCharacter)
 }

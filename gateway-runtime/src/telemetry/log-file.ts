@@ -32,7 +32,7 @@ export class LogFile {
     return this.#dropped
   }
 
-  /** Takes a line that ends with a newline. */
+  /** Takes a line in ASCII that ends with a newline. */
   append(line: string): void {
     if (this.#lines.length + line.length > mostPending) {
       this.#dropped++
@@ -55,7 +55,7 @@ export class LogFile {
     const lines = this.#lines
     this.#lines = ''
     try {
-      writeSync(this.#descriptor, lines)
+      writeSync(this.#descriptor, lines, null, 'latin1')
     } catch {
       this.#countDropped(lines)
     }
@@ -74,7 +74,7 @@ export class LogFile {
     const lines = this.#lines
     this.#lines = ''
     this.#isWriting = true
-    write(this.#descriptor, lines, null, 'utf8', (error) => {
+    write(this.#descriptor, lines, null, 'latin1', (error) => {
       this.#isWriting = false
       if (error) this.#countDropped(lines)
     })

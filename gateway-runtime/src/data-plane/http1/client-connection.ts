@@ -81,7 +81,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     this.#facts = facts
     this.#context = context
     this.#onClosed = onClosed
-    this.#writer = new SocketWriter(socket)
+    this.#writer = new SocketWriter(socket, true)
     this.#parser = new Parser(parserType.request, context.runtime.parserLimits, this)
     socket.on('data', (chunk: Buffer) => this.#onData(chunk))
     socket.on('drain', () => this.#onDrain())

@@ -8,10 +8,13 @@ const smallest = 8_192 // a piece of body from which a copy costs more than a se
  */
 export class SocketWriter {
   readonly #socket: Socket
+  readonly #borrows: boolean
   #text = ''
 
-  constructor(socket: Socket) {
+  /** `borrows`: the chunks it is given are views of memory that is used again as soon as `chunk` returns. */
+  constructor(socket: Socket, borrows: boolean) {
     this.#socket = socket
+    this.#borrows = borrows
   }
 
   /** Latin-1 text: heads and the framing of chunks. */
@@ -27,7 +30,7 @@ export class SocketWriter {
     const socket = this.#socket
     socket.cork()
     this.flush()
-    socket.write(chunk)
+    socket.write(this.#borrows ? Buffer.from(chunk) : chunk)
     process.nextTick(uncork, socket)
   }
 

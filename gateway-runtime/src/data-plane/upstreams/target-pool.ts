@@ -1,10 +1,10 @@
-import { connect, isIP, type Socket } from 'node:net'
+import { connect, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Limits } from '../../config/schema.ts'
 import type { CompiledService, Target } from '../../config/snapshot.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
-import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
+import { type ConnectionOwner, type Transport, UpstreamConnection } from './upstream-connection.ts'
 
 /** How a service speaks to its targets; pools are shared by the services that do it alike. */
 export interface TransportSettings {
@@ -26,7 +26,7 @@ export class TargetPool implements ConnectionOwner {
   readonly circuit: CircuitBreaker
   /** `host:port` as it stands in a Host header. */
   readonly authority: string
-  readonly #transport: TransportSettings
+  readonly #transport: Transport
   readonly #wheel: TimerWheel
   readonly #idle: UpstreamConnection[] = []
   #limits: Limits
@@ -45,7 +45,7 @@ export class TargetPool implements ConnectionOwner {
     this.authority = target.host.includes(':')
       ? `[${target.host}]:${target.port}`
       : `${target.host}:${target.port}`
-    this.#transport = transport
+    this.#transport = transportTo(target, transport)
     this.#limits = limits
     this.#wheel = wheel
   }
@@ -56,13 +56,7 @@ export class TargetPool implements ConnectionOwner {
     if (kept) return kept
     if (this.#open >= this.#limits.upstream_connections && !this.#evictIdle()) return undefined
     this.#open++
-    const socket = this.#connect()
-    return new UpstreamConnection(
-      socket,
-      this.#transport.tls ? 'secureConnect' : 'connect',
-      this.#wheel,
-      this,
-    )
+    return new UpstreamConnection(this.#transport, this.#wheel, this)
   }
 
   onIdle(connection: UpstreamConnection): void {
@@ -89,18 +83,26 @@ export class TargetPool implements ConnectionOwner {
     oldest?.destroy()
     return oldest !== undefined
   }
+}
 
-  #connect(): Socket {
-    const { host, port } = this.target
-    if (!this.#transport.tls) return connect({ host, port, noDelay: true })
-    const name = this.#transport.serverName ?? host
-    return connectTls({
-      host,
-      port,
-      rejectUnauthorized: this.#transport.tlsVerify,
-      ALPNProtocols: ['http/1.1'],
-      // RFC 6066 section 3: an address is not a server name; the certificate is checked against it all the same.
-      ...(isIP(name) ? { host: name } : { servername: name }),
-    })
+function transportTo({ host, port }: Target, { tls, tlsVerify, serverName }: TransportSettings): Transport {
+  if (!tls) {
+    return { connectEvent: 'connect', open: (onread) => connect({ host, port, noDelay: true, onread }) }
+  }
+  const name = serverName ?? host
+  const settings = {
+    host,
+    port,
+    rejectUnauthorized: tlsVerify,
+    ALPNProtocols: ['http/1.1'],
+    // RFC 6066 section 3: an address is not a server name; the certificate is checked against it all the same.
+    ...(isIP(name) ? {} : { servername: name }),
+  }
+  return {
+    connectEvent: 'secureConnect',
+    open: (onread) => {
+      const options = { ...settings, onread } // tls.connect hands it to net.connect
+      return connectTls(options)
+    },
   }
 }

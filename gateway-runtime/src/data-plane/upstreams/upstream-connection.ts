@@ -10,6 +10,7 @@ export interface UpstreamRequest {
   readonly expectsNoBody: boolean
   /** The final answer; interim ones (1xx) are read over. Throws UpstreamError to refuse it. */
   onResponseHead(head: MessageHead): void
+  /** The chunk is used again as soon as this returns. */
   onResponseBody(chunk: Buffer): void
   /** The answer is complete; the connection is the pool's again, or closed. */
   onResponseEnd(): void
@@ -26,6 +27,17 @@ export interface ConnectionOwner {
   onClosed(connection: UpstreamConnection): void
 }
 
+/** Reads of a socket go to one buffer, which `callback` is told the use of (Node.js, net.connect: onread). */
+export interface OnRead {
+  readonly buffer: Buffer
+  readonly callback: (size: number) => boolean
+}
+
+export interface Transport {
+  readonly connectEvent: 'connect' | 'secureConnect'
+  open(onread: OnRead): Socket
+}
+
 export interface ConnectionTimeouts {
   readonly connectTimeout: number
   readonly readTimeout: number
@@ -33,6 +45,8 @@ export interface ConnectionTimeouts {
 }
 
 const responseLimits = { headerBytes: 65_536, headerCount: 200, targetBytes: 0 }
+// One for all connections of a thread: what is read is parsed, and passed on or copied, before the next read.
+const readBuffer = Buffer.allocUnsafeSlow(65_536)
 const mostInterimResponses = 10
 const settingOf = {
   'connect-timeout': 'connectTimeout',
@@ -62,20 +76,15 @@ export class UpstreamConnection implements MessageHandler, Deadline {
   #interimCount = 0
   #complete = false
 
-  constructor(
-    socket: Socket,
-    connectEvent: 'connect' | 'secureConnect',
-    wheel: TimerWheel,
-    owner: ConnectionOwner,
-  ) {
+  constructor(transport: Transport, wheel: TimerWheel, owner: ConnectionOwner) {
+    const socket = transport.open({ buffer: readBuffer, callback: this.#onRead })
     this.#socket = socket
     this.#wheel = wheel
     this.#owner = owner
-    this.writer = new SocketWriter(socket)
+    this.writer = new SocketWriter(socket, false)
     this.#parser = new Parser(parserType.response, responseLimits, this)
     socket.setNoDelay(true)
-    socket.on(connectEvent, () => this.#onConnect())
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on(transport.connectEvent, () => this.#onConnect())
     socket.on('drain', () => this.#onDrain())
     socket.on('end', () => this.#onEnd())
     socket.on('error', (error: NodeJS.ErrnoException) =>
@@ -152,6 +161,11 @@ export class UpstreamConnection implements MessageHandler, Deadline {
     if (!this.#request || !this.#timeouts) return
     this.#wheel.set(this, this.#timeouts.readTimeout)
     this.#request.onUpstreamDrain()
+  }
+
+  readonly #onRead = (size: number): boolean => {
+    this.#onData(readBuffer.subarray(0, size))
+    return true
   }
 
   #onData(chunk: Buffer): void {
