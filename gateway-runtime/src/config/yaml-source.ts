@@ -41,7 +41,7 @@ export class YamlSource {
     try {
       this.document = parseDocument(text, {
         version: '1.2',
-        uniqueKeys: true,
+        uniqueKeys: true, keepSourceTokens: true,
         prettyErrors: false,
         lineCounter: this.#lines,
       })

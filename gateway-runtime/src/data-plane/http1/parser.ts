@@ -72,6 +72,8 @@ export class ParseError extends Error {
   }
 }
 
+const framingTooLarge = () => new ParseError('malformed', 'chunk extensions or trailers too large')
+
 const result = { ok: 0, headersComplete: 17, paused: 21, pausedUpgrade: 22, user: 24 } as const
 export const parserType = { request: 1, response: 2 } as const
 const inputSize = 65_536 // what one read of a socket gives at the most
@@ -137,7 +139,10 @@ export class Parser {
   #chunk: Buffer = Buffer.alloc(0)
   #partialHead: Buffer | undefined
   #bodyBytes = 0
-  #framingBytes = 0
+  /** Where the body begins in the current chunk: behind the head, or at 0. */
+  #bodyStart = 0
+  /** Bytes behind the head, framing included, that earlier chunks held. */
+  #bodyPosition = 0
 
   constructor(type: 1 | 2, limits: ParserLimits, handler: MessageHandler) {
     this.#pointer = wasm.llhttp_alloc(type)
@@ -174,8 +179,7 @@ export class Parser {
     copyIn(chunk)
     current = this
     this.#chunk = chunk
-    const bodyBefore = this.#bodyBytes
-    const startedInHead = this.#inHead
+    this.#bodyStart = 0
     const code = wasm.llhttp_execute(this.#pointer, input, chunk.length)
     let used = chunk.length
     if (code !== result.ok) {
@@ -192,8 +196,9 @@ export class Parser {
     }
     if (this.#inHead) {
       if (code === result.ok && chunk.length > 0) this.#keepPartialHead(chunk)
-    } else if (!startedInHead) {
-      this.#boundFraming(chunk.length - (this.#bodyBytes - bodyBefore))
+    } else {
+      this.#bodyPosition += chunk.length - this.#bodyStart
+      if (this.#framingIsTooLarge(this.#bodyPosition)) throw framingTooLarge()
     }
     return used
   }
@@ -227,11 +232,8 @@ export class Parser {
   }
 
   /** Chunk sizes, extensions and trailers may not outweigh the body that they frame. */
-  #boundFraming(bytes: number): void {
-    this.#framingBytes += bytes
-    if (this.#framingBytes > this.#limits.headerBytes + 8 * this.#bodyBytes) {
-      throw new ParseError('malformed', 'chunk extensions or trailers too large')
-    }
+  #framingIsTooLarge(position: number): boolean {
+    return position - this.#bodyBytes > this.#limits.headerBytes + 8 * this.#bodyBytes
   }
 
   #rethrow(): never {
@@ -251,7 +253,7 @@ export class Parser {
     this.#targetStart = -1
     this.#targetEnd = -1
     this.#bodyBytes = 0
-    this.#framingBytes = 0
+    this.#bodyPosition = 0
     return 0
   }
 
@@ -299,6 +301,7 @@ export class Parser {
     const count = this.#count
     const end = count > 0 ? offsets[count * 4 - 1]! : Math.max(this.#targetEnd, 0)
     if (end > this.#limits.headerBytes) throw this.#tooLarge()
+    this.#bodyStart = Math.min(end + 4, this.#chunk.length)
     const text = this.#chunk.toString('latin1', 0, end)
     const names: HeaderName[] = new Array(count)
     const values: string[] = new Array(count)
@@ -325,9 +328,11 @@ export class Parser {
   }
 
   onBodyPiece(at: number, length: number): number {
+    const start = at - input
+    if (this.#framingIsTooLarge(this.#bodyPosition + start - this.#bodyStart))
+      return this.#fail(framingTooLarge())
     this.#bodyBytes += length
     try {
-      const start = at - input
       this.#handler.onBody(this.#chunk.subarray(start, start + length))
       return 0
     } catch (error) {
