@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { configurationSchema } from '@gatehouse/gateway-runtime/config'
-import { type Document, isMap, isScalar, isSeq, parse, parseDocument, type YAMLMap } from 'yaml'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type Configuration,
+  ConfigurationError,
+  type FolderContents,
+  loadConfiguration,
+  readFolder,
+} from '@gatehouse/gateway-runtime/config'
+import { type Document, isMap, isScalar, isSeq, parseDocument, type YAMLMap } from 'yaml'
 import { type CertificateFiles, ensureServerCertificate } from './development-certificates.ts'
 
 export interface LocalService {
@@ -32,7 +38,7 @@ export interface LocalFolder {
 }
 
 export interface LocalFolderOptions {
-  /** The folder of the environment: config.yaml, services.yaml and more; environment.yaml is left out. */
+  /** The folder of the environment: config.yaml, services.yaml and more. */
   readonly environment: string
   /** Where the gateway will find its configuration. */
   readonly directory: string
@@ -48,31 +54,18 @@ export interface LocalFolderOptions {
  */
 export async function prepareLocalFolder(options: LocalFolderOptions): Promise<LocalFolder> {
   const { directory } = options
-  const files = await readYamlFiles(options.environment)
-  const origin = await writeFolder(directory, files, options.portOffset)
+  const origin = await writeFolder(directory, readFolder(options.environment), options.portOffset)
   await ensureServerCertificate(
     { certificate: join(directory, 'tls/server.crt'), key: join(directory, 'tls/server.key') },
     options.authority,
   )
-  const layout = readLayout(directory, await readYamlFiles(directory))
+  const layout = readLayout(directory)
   return { directory, stateDirectory: join(directory, '.state'), layout, origin }
-}
-
-type YamlFiles = ReadonlyMap<string, string>
-
-async function readYamlFiles(directory: string): Promise<YamlFiles> {
-  const names = (await readdir(directory)).filter((name) => name.endsWith('.yaml')).sort()
-  const texts = await Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')))
-  return new Map(
-    names
-      .map((name, index) => [name, texts[index]!] as const)
-      .filter(([name]) => name !== 'environment.yaml'),
-  )
 }
 
 async function writeFolder(
   directory: string,
-  files: YamlFiles,
+  files: FolderContents,
   portOffset: number,
 ): Promise<LocalFolder['origin']> {
   const source = createHash('sha256')
@@ -83,11 +76,11 @@ async function writeFolder(
   if (madeFrom === source) return 'kept'
 
   await mkdir(directory, { recursive: true })
-  const replaced = await readYamlFiles(directory)
-  for (const name of replaced.keys()) await rename(join(directory, name), join(directory, `${name}.old`))
+  const replaced = madeFrom === undefined ? [] : [...readFolder(directory).keys()]
+  for (const name of replaced) await rename(join(directory, name), join(directory, `${name}.old`))
   for (const [name, text] of files) await writeFile(join(directory, name), movePorts(text, portOffset))
   await writeFile(sourceFile, source)
-  return replaced.size > 0 ? 'renewed' : 'new'
+  return replaced.length > 0 ? 'renewed' : 'new'
 }
 
 /** Adds an offset to the ports of listeners, admin, status and the services of this machine; keeps comments. */
@@ -118,18 +111,30 @@ function addToPort(node: unknown, offset: number): void {
 
 const isLocal = (url: URL) => ['127.0.0.1', 'localhost'].includes(url.hostname)
 
-function readLayout(directory: string, files: YamlFiles): LocalLayout {
-  const merged = Object.assign({}, ...[...files.values()].map((text) => parse(text) ?? {}))
-  const configuration = configurationSchema.parse(merged)
+/** @throws Error with the problems of the folder, and how to begin anew */
+function readLayout(directory: string): LocalLayout {
+  const { listeners, admin, status, logs, routes, services } = load(directory)
   return {
-    listeners: configuration.listeners,
-    adminPort: configuration.admin.port,
-    statusPort: configuration.status.port,
-    logDirectory: resolve(directory, configuration.logs.directory),
-    routes: configuration.routes.map(({ name }) => name),
-    services: configuration.services.flatMap(({ name, url }) => {
+    listeners,
+    adminPort: admin.port,
+    statusPort: status.port,
+    logDirectory: logs.directory,
+    routes: routes.map(({ name }) => name),
+    services: services.flatMap(({ name, url }) => {
       const address = url === undefined ? undefined : new URL(url)
       return address && isLocal(address) ? [{ name, port: Number(address.port || 80) }] : []
     }),
+  }
+}
+
+function load(directory: string): Configuration {
+  try {
+    return loadConfiguration(directory).configuration
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    throw new Error(
+      `The configuration in ${directory} has problems:\n${error.message}\nMend it, or delete the folder to begin anew.`,
+      { cause: error },
+    )
   }
 }

@@ -60,6 +60,16 @@ describe('the local folder', () => {
     expect(await readFile(`${config}.old`, 'utf8')).toBe('# my own note\n')
   })
 
+  test('says what is wrong with it, where, and how to begin anew', async () => {
+    const { prepare, config, directory } = await setUp()
+    await prepare()
+    await writeFile(config, 'listeners: [')
+    const problem = prepare()
+    await expect(problem).rejects.toThrow(/config\.yaml:1:/)
+    await expect(problem).rejects.toThrow(`The configuration in ${directory} has problems`)
+    await expect(problem).rejects.toThrow('delete the folder to begin anew')
+  })
+
   test('has all its ports moved by the offset', async () => {
     const { prepare } = await setUp()
     const { layout } = await prepare(1_000)
