@@ -41,7 +41,8 @@ export class YamlSource {
     try {
       this.document = parseDocument(text, {
         version: '1.2',
-        uniqueKeys: true, keepSourceTokens: true,
+        uniqueKeys: true,
+        keepSourceTokens: true,
         prettyErrors: false,
         lineCounter: this.#lines,
       })
@@ -68,6 +69,11 @@ export class YamlSource {
       node = step.value
     }
     return this.#placeAt(offset, path)
+  }
+
+  /** Plain data of a part of the document. */
+  plain(node: Node): unknown {
+    return node.toJS(this.document, { maxAliasCount: mostAliases })
   }
 
   #checkSyntax(): void {
