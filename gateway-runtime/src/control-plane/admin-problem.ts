@@ -1,0 +1,91 @@
+import { STATUS_CODES } from 'node:http'
+import { ConfigurationError, type Problem } from '../config/index.ts'
+import { singular } from './entities.ts'
+
+/** An answer of the admin API other than what was asked for: application/problem+json (RFC 9457). */
+export interface AdminProblem {
+  readonly type: 'about:blank'
+  readonly title: string
+  readonly status: number
+  /** Stable, for programs. */
+  readonly code: string
+  /** For people: what was wrong and what to do. */
+  readonly detail: string
+  /** With the code `invalid-configuration`: everything that is wrong. */
+  readonly problems?: readonly Problem[]
+}
+
+/** An error that says itself what to answer. */
+export class RequestRefused extends Error {
+  readonly status: number
+  readonly code: string
+
+  constructor(status: number, code: string, detail: string) {
+    super(detail)
+    this.status = status
+    this.code = code
+  }
+}
+
+/** Codes of errors, each with its status; those of Fastify get a code of ours. */
+const known: Readonly<Record<string, readonly [status: number, code: string]>> = {
+  'malformed-entity': [400, 'malformed-entity'],
+  'entity-not-found': [404, 'entity-not-found'],
+  'entity-exists': [409, 'entity-exists'],
+  'entity-in-use': [409, 'entity-in-use'],
+  'edit-refused': [409, 'edit-refused'],
+  'folder-changed': [409, 'folder-changed'],
+  'configuration-refused': [409, 'configuration-refused'],
+  'configuration-not-written': [500, 'configuration-not-written'],
+  busy: [503, 'busy'],
+  FST_ERR_CTP_BODY_TOO_LARGE: [413, 'body-too-large'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'unsupported-media-type'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'malformed-json'],
+  FST_ERR_CTP_INVALID_JSON_BODY: [400, 'malformed-json'],
+}
+
+/** What is answered for an error; one that nobody foresaw tells nothing of itself. */
+export function problemOf(error: Error & { code?: string; statusCode?: number }): AdminProblem {
+  if (error instanceof ConfigurationError) {
+    const problems = error.problems.map(withinEntity)
+    return problem(400, error.code, describeProblems(error), { problems })
+  }
+  if (error instanceof RequestRefused) return problem(error.status, error.code, error.message)
+  const match = known[error.code ?? '']
+  if (match) return problem(...match, error.message)
+  if (error instanceof SyntaxError)
+    return problem(400, 'malformed-json', `the body is not JSON: ${error.message}`)
+  const { statusCode = 500 } = error
+  if (statusCode < 500) return problem(statusCode, 'bad-request', error.message)
+  return problem(500, 'internal-error', 'the gateway failed to answer; error.log says why')
+}
+
+export const problem = (
+  status: number,
+  code: string,
+  detail: string,
+  more: { readonly problems?: readonly Problem[] } = {},
+): AdminProblem => ({
+  type: 'about:blank',
+  title: STATUS_CODES[status] ?? 'Error',
+  status,
+  code,
+  detail,
+  ...more,
+})
+
+/**
+ * A line a problem, in the words of the entity that was sent. Its lines in the file are not told: it is not there yet.
+ */
+export const describeProblems = (error: ConfigurationError): string =>
+  error.problems.map(withinEntity).map(describeProblem).join('\n')
+
+function describeProblem({ file, line, column, path, message, entity }: Problem): string {
+  if (!entity) return line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`
+  const name = entity.collection in singular ? singular[entity.collection as keyof typeof singular] : ''
+  return `${name} ${entity.name}: ${path === '' ? '' : `${path}: `}${message}`
+}
+
+/** The path without the collection and index that it begins with in the file. */
+const withinEntity = (problem: Problem): Problem =>
+  problem.entity ? { ...problem, path: problem.path.split('.').slice(2).join('.') } : problem

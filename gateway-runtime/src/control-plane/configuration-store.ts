@@ -1,0 +1,190 @@
+import {
+  compile,
+  type FolderContents,
+  type LoadedConfiguration,
+  loadConfiguration,
+  readFolder,
+  type Snapshot,
+  writeFolder,
+} from '../config/index.ts'
+import { FolderWatcher } from './folder-watcher.ts'
+
+/** A configuration with what it was compiled to. */
+export interface Current {
+  readonly loaded: LoadedConfiguration
+  readonly snapshot: Snapshot
+}
+
+export interface StoreCallbacks {
+  /** Puts a snapshot in force: resolves when it is, rejects when it was refused and the one before is in force. */
+  onSnapshot(snapshot: Snapshot, loaded: LoadedConfiguration): Promise<void>
+  /** Told why the files of the folder are not in force. */
+  onRejected(error: Error): void
+}
+
+/** A configuration that is right by itself, but cannot be put in force here: a port that is taken. */
+export class ConfigurationRefused extends Error {
+  override readonly name = 'ConfigurationRefused'
+  readonly code = 'configuration-refused'
+}
+
+/** A change that was in force for a moment, and was taken back: it could not be written to the disk. */
+export class ConfigurationNotWritten extends Error {
+  override readonly name = 'ConfigurationNotWritten'
+  readonly code = 'configuration-not-written'
+}
+
+/** More changes at once than a node takes. */
+export class StoreBusy extends Error {
+  override readonly name = 'StoreBusy'
+  readonly code = 'busy'
+}
+
+const mostWaiting = 256
+
+/**
+ * Owns the configuration folder of a node. Whatever changes the configuration goes through here, one change at a
+ * time; what is in force and what the files say are the same, but while `lastError` says why not.
+ */
+export class ConfigurationStore {
+  readonly folder: string
+  readonly #callbacks: StoreCallbacks
+  #current: Current | undefined
+  #lastError: Error | undefined
+  #watcher: FolderWatcher | undefined
+  #waiting = 0
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(folder: string, callbacks: StoreCallbacks) {
+    this.folder = folder
+    this.#callbacks = callbacks
+  }
+
+  /**
+   * Loads the folder for the first time; it is for the caller to put it in force.
+   * @throws ConfigurationError
+   */
+  open(): Current {
+    this.#current = this.#load(readFolder(this.folder))
+    return this.#current
+  }
+
+  /** What is in force. */
+  get current(): Current {
+    if (!this.#current) throw new Error('the configuration was not opened yet')
+    return this.#current
+  }
+
+  /** Why the files are not what is in force; undefined while they are. */
+  get lastError(): Error | undefined {
+    return this.#lastError
+  }
+
+  /**
+   * Edits the files and puts the result in force; resolves with it when both are done. On any error both are as before.
+   * @param edit - gets the texts of the folder as they are now, returns those to be; what it throws is thrown on
+   * @throws ConfigurationError, ConfigurationRefused, ConfigurationNotWritten, FolderChanged, StoreBusy
+   */
+  change(edit: (contents: FolderContents) => FolderContents): Promise<Current> {
+    return this.#inTurn(async () => {
+      const before = readFolder(this.folder)
+      const after = edit(before)
+      const next = this.#load(after)
+      const previous = this.current
+      if (next.snapshot.version !== previous.snapshot.version) await this.#putInForce(next)
+      try {
+        writeFolder(this.folder, before, after)
+      } catch (error) {
+        await this.#takeBack(next, previous)
+        throw isFolderChanged(error) ? error : notWritten(error)
+      }
+      this.#accept(next)
+      return next
+    })
+  }
+
+  /**
+   * Reads the folder again and puts it in force where it differs. Never rejects: resolves with why the files were
+   * refused, or undefined when they are in force.
+   * @param options.always - put it in force even where it is the same: certificates may have changed
+   */
+  async reload(options: { readonly always?: boolean } = {}): Promise<Error | undefined> {
+    return this.#inTurn(() => this.#reload(options.always ?? false)).catch((error) => this.#reject(error))
+  }
+
+  /** Reloads by itself when a file changes. */
+  watch(): void {
+    this.#watcher ??= new FolderWatcher(this.folder, () => void this.#onFilesChanged())
+  }
+
+  /** Watches no longer. */
+  close(): void {
+    this.#watcher?.close()
+  }
+
+  async #reload(always: boolean): Promise<undefined> {
+    const next = this.#load(readFolder(this.folder))
+    if (always || next.snapshot.version !== this.current.snapshot.version) await this.#putInForce(next)
+    this.#accept(next)
+  }
+
+  /** A file that stays wrong is reported once, however often it is touched. */
+  async #onFilesChanged(): Promise<void> {
+    await this.#inTurn(() => this.#reload(false)).catch((error) => {
+      if (error.message !== this.#lastError?.message) this.#reject(error)
+    })
+  }
+
+  #load(contents: FolderContents): Current {
+    const loaded = loadConfiguration(this.folder, { contents, checkFiles: true })
+    return { loaded, snapshot: compile(loaded.configuration) }
+  }
+
+  async #putInForce({ snapshot, loaded }: Current): Promise<void> {
+    try {
+      await this.#callbacks.onSnapshot(snapshot, loaded)
+    } catch (cause) {
+      throw new ConfigurationRefused(`the gateway cannot take the configuration: ${reason(cause)}`, { cause })
+    }
+  }
+
+  /** What is in force is what `current` says, even where it cannot be taken back: the next reload tries again. */
+  async #takeBack(next: Current, previous: Current): Promise<void> {
+    if (next.snapshot.version === previous.snapshot.version) return
+    await this.#putInForce(previous).catch((error) => {
+      this.#current = next
+      this.#reject(error)
+    })
+  }
+
+  #accept(next: Current): void {
+    this.#current = next
+    this.#lastError = undefined
+  }
+
+  #reject(error: Error): Error {
+    if (error instanceof StoreBusy) return error // says nothing of the files
+    this.#lastError = error
+    this.#callbacks.onRejected(error)
+    return error
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#waiting >= mostWaiting) {
+      return Promise.reject(new StoreBusy(`${mostWaiting} changes are waiting already; try again later`))
+    }
+    this.#waiting++
+    const result = this.#last.then(work).finally(() => this.#waiting--)
+    this.#last = result.catch(() => {})
+    return result
+  }
+}
+
+const reason = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+const isFolderChanged = (error: unknown) => (error as { code?: unknown }).code === 'folder-changed'
+
+const notWritten = (cause: unknown) =>
+  new ConfigurationNotWritten(`the change was taken back, as it could not be written: ${reason(cause)}`, {
+    cause,
+  })
