@@ -136,8 +136,9 @@ class Checks {
     if (!Array.isArray(value.paths)) return
     for (const [index, pattern] of value.paths.entries()) {
       if (typeof pattern !== 'string' || !pattern.startsWith('~')) continue
-      const problem = patternProblem(pattern)
-      if (problem !== undefined) this.#report([...path, 'paths', index], () => problem)
+      const at = [...path, 'paths', index]
+      const problem = patternProblem(pattern, String(this.#shown(at)))
+      if (problem !== undefined) this.#report(at, () => problem)
     }
   }
 
@@ -154,7 +155,7 @@ class Checks {
       })
     }
     if (!isMapping(config)) return
-    const shown = [...path, 'config'].reduce<unknown>(memberOf, this.#values.shown) ?? {}
+    const shown = this.#shown([...path, 'config']) ?? {}
     const result = validate(definition.config, config, shown)
     if (result.success) return
     for (const problem of result.problems) {
@@ -170,11 +171,15 @@ class Checks {
       if (other) {
         this.#report([...socket.path, 'port'], () => {
           const where = standsAt(this.#values.place([...other.path, 'port']))
-          return `${socket.what} on ${socket.host}:${socket.port}, where ${other.what} is already (${where})`
+          return `${socket.what} on port ${socket.port}, where ${other.what} is already (${where})`
         })
       }
       known.push(socket)
     }
+  }
+
+  #shown(path: Path): unknown {
+    return path.reduce<unknown>(memberOf, this.#values.shown)
   }
 
   #report(path: Path, message: () => string, at: 'key' | 'value' = 'value'): void {

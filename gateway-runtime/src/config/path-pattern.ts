@@ -1,9 +1,9 @@
 /** The regular expression of a path such as `~^/v1/(\d+)`: what stands behind `~`, without the `^` that it has anyway. */
 export const patternSource = (path: string): string => path.replace(/^~\^?/, '')
 
-/** What is wrong with the regular expression of a path that begins with `~`, or undefined. */
-export function patternProblem(path: string): string | undefined {
-  const quoted = `"${path}"`
+/** What is wrong with the regular expression of a path that begins with `~`, or undefined. Messages quote `shown`. */
+export function patternProblem(path: string, shown: string): string | undefined {
+  const quoted = `"${shown}"`
   if (patternSource(path) === '') return `expected a regular expression after "~", found ${quoted}`
   try {
     new RegExp(patternSource(path))

@@ -29,8 +29,8 @@ export function readTextFile(path: string): string {
 
 /** The reason of a system error or a failed decoding, without paths. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof TypeError) return 'it is not UTF-8 text'
-  const errno = (error as NodeJS.ErrnoException).errno
+  const { code, errno } = error as NodeJS.ErrnoException
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not UTF-8 text'
   const known = errno === undefined ? undefined : getSystemErrorMap().get(errno)
   return known ? known[1] : String(error)
 }

@@ -115,6 +115,7 @@ export class YamlSource {
       case 'TAG_RESOLVE_FAILED':
         return `unknown YAML tag ${JSON.stringify(/^!\S*/.exec(found)?.[0])}`
       default:
+        if (error.message.includes('call stack')) return tooDeepMessage
         return `invalid YAML: ${syntaxWords(error.message)}${this.#referenceAdvice(offset)}`
     }
   }
@@ -172,6 +173,11 @@ const tokenWords: Readonly<Record<string, string>> = {
 
 /** The parser's words, without the names of its tokens. */
 function syntaxWords(message: string): string {
+  const unclosed = /^Flow (?:map|sequence) .*end with a (.)$/.exec(message)
+  if (unclosed) {
+    const [open, close] = unclosed[1] === '}' ? ['{', '}'] : ['[', ']']
+    return `"${open}" is not closed by "${close}" before this, or what it holds is not indented`
+  }
   const text = message.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase()).replace(/: .*$/s, '')
   return Object.entries(tokenWords).reduce((words, [token, plain]) => words.replace(token, plain), text)
 }
