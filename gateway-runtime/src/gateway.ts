@@ -1,8 +1,10 @@
 // The program `gateway`: reads its arguments, starts a node, passes signals on.
-import { setFlagsFromString } from 'node:v8'
+
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
 import { ConfigurationError } from './config/index.ts'
 import { GatewayNode } from './control-plane/gateway-node.ts'
+import { OperationalError } from './control-plane/operational-error.ts'
 import { version } from './version.ts'
 
 // A regular expression of a route that backtracks too much is finished by V8's linear engine: no input hangs a worker.
@@ -42,8 +44,8 @@ function readArguments() {
 /** What a person is told of a failure: for what they can mend no stack, for the rest all of it. */
 function describe(error: unknown): string {
   if (error instanceof ConfigurationError) return `the configuration has problems:\n${error.message}`
-  if (!(error instanceof Error)) return String(error)
-  return 'code' in error || error.cause ? error.message : (error.stack ?? error.message)
+  if (error instanceof OperationalError) return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 async function main(): Promise<void> {

@@ -112,9 +112,10 @@ export class ConfigurationStore {
     return this.#inTurn(() => this.#reload(options.always ?? false)).catch((error) => this.#reject(error))
   }
 
-  /** Reloads by itself when a file changes. */
+  /** Reloads by itself when a file changes, or has changed since `open`. */
   watch(): void {
     this.#watcher ??= new FolderWatcher(this.folder, () => void this.#onFilesChanged())
+    void this.#onFilesChanged()
   }
 
   /** Watches no longer. */

@@ -10,6 +10,7 @@ import { createAdminApi } from './admin-api.ts'
 import { openAdminToken } from './admin-token.ts'
 import { ConfigurationStore } from './configuration-store.ts'
 import { renderMetrics } from './metrics-text.ts'
+import { OperationalError } from './operational-error.ts'
 import { readPemFiles } from './pem-files.ts'
 import { createStatusServer } from './status-server.ts'
 import { Supervisor } from './supervisor.ts'
@@ -47,7 +48,7 @@ export class GatewayNode {
     const { folder, stateOption } = this.#options
     const { loaded, snapshot } = this.#store.open()
     const { configuration } = loaded
-    this.#errorLog = new ErrorLog(configuration.logs.directory)
+    this.#errorLog = openErrorLog(configuration.logs.directory)
     const token = openAdminToken(stateDirectory(stateOption, folder))
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     const settings = { workers, logDirectory: configuration.logs.directory }
@@ -56,7 +57,8 @@ export class GatewayNode {
     await this.#apply(snapshot)
     await this.#startAdminApi(configuration, token)
     this.#store.watch()
-    if (configuration.redis) this.#errorLog.write('warn', 'redis is configured, but no plugin of this version uses it')
+    if (configuration.redis)
+      this.#errorLog.write('warn', 'redis is configured, but no plugin of this version uses it')
     this.#errorLog.write('info', 'gateway started', { version, snapshot: snapshot.version, workers })
     return describeStart(configuration, workers)
   }
@@ -98,7 +100,9 @@ export class GatewayNode {
   #onRejected(error: Error): void {
     this.#reloads.rejected++
     this.#reloads.lastSucceeded = false
-    this.#errorLog?.write('error', 'configuration rejected; the one before stays in force', { reason: error.message })
+    this.#errorLog?.write('error', 'configuration rejected; the one before stays in force', {
+      reason: error.message,
+    })
   }
 
   async #startStatusServer({ status }: Configuration): Promise<void> {
@@ -120,7 +124,9 @@ export class GatewayNode {
       status: () => this.#describeStatus(),
       log: (level, event, fields) => this.#errorLog!.write(level, event, fields),
     })
-    await this.#admin.listen({ host: admin.host, port: admin.port }).catch((error) => explainListen(error, 'admin', admin.port))
+    await this.#admin
+      .listen({ host: admin.host, port: admin.port })
+      .catch((error) => explainListen(error, 'admin', admin.port))
   }
 
   #metrics(): string {
@@ -149,16 +155,28 @@ export class GatewayNode {
   }
 }
 
+function openErrorLog(directory: string): ErrorLog {
+  try {
+    return new ErrorLog(directory)
+  } catch (error) {
+    const reason = `cannot write logs: ${(error as Error).message}; set logs.directory in config.yaml`
+    throw new OperationalError(reason, { cause: error })
+  }
+}
+
 /** Says which of the ports it was and what to do; the system's error only says EADDRINUSE. */
 function explainListen(error: NodeJS.ErrnoException, what: string, port: number): never {
   const reason =
     error.code === 'EADDRINUSE'
       ? `port ${port} is taken by another program; free it, or set ${what}.port in config.yaml`
       : error.message
-  throw new Error(`the ${what} server cannot listen: ${reason}`, { cause: error })
+  throw new OperationalError(`the ${what} server cannot listen: ${reason}`, { cause: error })
 }
 
-function describeStart({ listeners, admin, status }: LoadedConfiguration['configuration'], workers: number): string {
+function describeStart(
+  { listeners, admin, status }: LoadedConfiguration['configuration'],
+  workers: number,
+): string {
   const ingress = listeners.map(({ protocol, host, port }) => `${protocol}://${host}:${port}`).join(', ')
   return `gateway ${version} ready: ${ingress}; admin on ${admin.port}, metrics on ${status.port}; ${workers} workers`
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { Snapshot } from '../config/snapshot.ts'
 import type { PemFiles } from '../worker-messages.ts'
+import { OperationalError } from './operational-error.ts'
 
 /**
  * Reads the certificates and keys of all listeners. Throws an error that names the listener where one cannot be read
@@ -16,7 +17,7 @@ export function readPemFiles(snapshot: Snapshot): PemFiles {
         if (!files.has(path)) files.set(path, readFileSync(path, 'utf8'))
       createSecureContext({ cert: files.get(certificate!)!, key: files.get(key!)! })
     } catch (error) {
-      throw new Error(`listener on port ${port}: ${(error as Error).message}`, { cause: error })
+      throw new OperationalError(`listener on port ${port}: ${(error as Error).message}`, { cause: error })
     }
   }
   return files

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import type { Snapshot } from '../config/snapshot.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { MessageFromWorker, MessageToWorker, PemFiles, WorkerSettings } from '../worker-messages.ts'
+import { OperationalError } from './operational-error.ts'
 import { SharedMemoryAllocator } from './shared-memory.ts'
 
 interface Configured {
@@ -151,7 +152,7 @@ export class Supervisor {
     )
     for (const member of this.#members) this.#send(member, configured)
     await settled
-    if (refused !== undefined) throw new Error(refused)
+    if (refused !== undefined) throw new OperationalError(refused)
   }
 
   #send(member: Member, { snapshot, pemFiles }: Configured): void {

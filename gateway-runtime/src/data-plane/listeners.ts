@@ -95,5 +95,8 @@ function tlsOptions(listener: Listener, pemFiles: PemFiles) {
 
 async function listen(server: Server, { host, port }: Listener): Promise<void> {
   server.listen({ host, port, backlog, reusePort: true, ipv6Only: false })
-  await once(server, 'listening') // rejects with the error of the socket
+  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'EADDRINUSE' ? 'the port is taken by another program' : error.message
+    throw new Error(`cannot listen on ${host}:${port}: ${reason}`, { cause: error })
+  })
 }
