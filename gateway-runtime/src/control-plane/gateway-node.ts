@@ -65,9 +65,7 @@ export class GatewayNode {
 
   /** Reads configuration and certificates again. A bad configuration leaves the one in force. */
   async reload(): Promise<void> {
-    await this.#store.reload()
-    const { snapshot } = this.#store.current
-    await this.#apply(snapshot).catch((error) => this.#onRejected(error))
+    await this.#store.reload({ always: true })
   }
 
   reopenLogs(): void {
