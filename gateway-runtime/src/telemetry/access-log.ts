@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Exchange } from '../data-plane/exchange.ts'
+import type { ClientFacts, Exchange } from '../data-plane/exchange.ts'
 import { escapeCharacter } from '../data-plane/problem.ts'
 import { LogFile } from './log-file.ts'
 
@@ -60,6 +60,15 @@ export class AccessLog {
     const userAgent = exchange.header('user-agent')
     if (userAgent !== undefined) line += `,"user_agent":${quote(userAgent)}`
     this.#file.append(`${line}}\n`)
+  }
+
+  /** What was refused before it could be understood as a request has a line as well, with what is known of it. */
+  writeRefused(refused: { requestId: string; facts: ClientFacts; status: number; code: string }): void {
+    const { requestId, facts, status, code } = refused
+    this.#file.append(
+      `{"time":"${isoTime()}","request_id":"${requestId}","client_address":"${facts.peerAddress}",` +
+        `"scheme":"${facts.scheme}","status":${status},"code":"${code}"}\n`,
+    )
   }
 
   reopen(): void {

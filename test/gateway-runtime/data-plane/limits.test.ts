@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { eventually } from '../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../support/gateway.ts'
 import { openRaw, sendRaw, statusOf } from '../../support/raw-client.ts'
 import { startUpstream, type Upstream } from '../../support/upstream.ts'
@@ -133,8 +134,14 @@ describe('limits of size and time', () => {
     expect((await client.closed).match(/HTTP\/1\.1/g)).toHaveLength(1)
   })
 
-  test('no request is lost in the log of refused ones', async () => {
-    const log = await gateway.errorLog()
+  test('what was refused is in both logs, with one id', async () => {
+    const answer = await sendRaw(gateway.ports.http, 'GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n')
+    const id = /x-request-id: (\S+)/.exec(answer)![1]!
+    const line = await eventually('the access log', async () =>
+      (await gateway.accessLog()).find(({ request_id }) => request_id === id),
+    )
+    expect(line).toMatchObject({ status: 400, code: 'malformed-request', client_address: '127.0.0.1' })
+    const log = await eventually('the error log', () => gateway.errorLog())
     expect(log).toMatch(/warn request refused status=400 reason="more than one Host" client=127\.0\.0\.1/)
   })
 })

@@ -406,7 +406,9 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
       client: this.#facts.peerAddress,
       request_id: requestId,
     })
-    this.#context.metrics.countRefused(reply.status)
+    const { status, code } = reply
+    this.#context.accessLog.writeRefused({ requestId, facts: this.#facts, status, code })
+    this.#context.metrics.countRefused(status)
     this.#exchange = undefined
     this.#writer.text(
       `${statusLine(reply.status)}content-type: application/problem+json\r\ncontent-length: ${body.length}\r\n` +
