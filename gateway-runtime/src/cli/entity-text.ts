@@ -1,0 +1,94 @@
+import type { Collection } from '../config/index.ts'
+import type { Entity } from '../control-plane/entities.ts'
+import { table } from './table.ts'
+
+type Text = (entity: Entity) => string
+
+const text = (value: unknown): string => {
+  if (value === undefined || value === null) return '-'
+  if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(text).join(',')
+  return typeof value === 'object' ? settings(value) : String(value)
+}
+
+const settings = (value: object): string =>
+  Object.entries(value)
+    .map(([key, item]) => `${key}=${text(item)}`)
+    .join(', ') || '-'
+
+const key =
+  (name: string): Text =>
+  (entity) =>
+    text(entity[name])
+
+const targets: Text = ({ targets }) =>
+  (Array.isArray(targets) ? targets : [])
+    .map(({ target, weight }) => (weight === undefined ? target : `${target} (weight ${weight})`))
+    .join(', ')
+
+const columns: Readonly<Record<Collection, readonly (readonly [title: string, text: Text])[]>> = {
+  services: [
+    ['NAME', key('name')],
+    ['WHERE', ({ url, upstream }) => (url === undefined ? `upstream ${text(upstream)}` : text(url))],
+    ['RETRIES', key('retries')],
+    ['CONNECT', key('connect_timeout')],
+    ['READ', key('read_timeout')],
+  ],
+  routes: [
+    ['NAME', key('name')],
+    ['PATHS', key('paths')],
+    ['HOSTS', key('hosts')],
+    ['METHODS', key('methods')],
+    ['SERVICE', key('service')],
+  ],
+  upstreams: [
+    ['NAME', key('name')],
+    ['TARGETS', targets],
+    ['ALGORITHM', key('algorithm')],
+  ],
+  plugins: [
+    ['ID', key('id')],
+    ['SETTINGS', key('config')],
+    ['ENABLED', ({ enabled }) => (enabled === false ? 'no' : 'yes')],
+  ],
+}
+
+/** Entities as a table; a setting that is left out, and so has its default, is a dash. */
+export function entityTable(collection: Collection, entities: readonly Entity[]): string {
+  if (entities.length === 0) return `no ${collection} yet`
+  const own = columns[collection]
+  return table(
+    own.map(([title]) => title),
+    entities.map((entity) => own.map(([, textOf]) => textOf(entity))),
+  )
+}
+
+/** One entity, a setting a line. */
+export function entityLines(entity: Entity): string {
+  const width = Math.max(...Object.keys(entity).map(({ length }) => length))
+  return Object.entries(entity)
+    .map(([name, value]) => `${name.padEnd(width)}  ${name === 'targets' ? targets(entity) : text(value)}`)
+    .join('\n')
+}
+
+/** What an entity does, in a few words: `/v1/api → orders`. */
+export function entitySummary(collection: Collection, entity: Entity): string {
+  switch (collection) {
+    case 'services':
+      return entity.url === undefined ? `upstream ${text(entity.upstream)}` : text(entity.url)
+    case 'routes': {
+      const { methods, hosts, paths } = entity
+      const what = [methods, hosts, paths].filter((part) => Array.isArray(part) && part.length > 0)
+      return `${what.map(text).join(' ')} → ${text(entity.service)}`
+    }
+    case 'upstreams':
+      return targets(entity)
+    case 'plugins': {
+      const scope = entity.route
+        ? `route ${entity.route}`
+        : entity.service
+          ? `service ${entity.service}`
+          : 'all routes'
+      return entity.config === undefined ? scope : `${settings(entity.config as object)}, for ${scope}`
+    }
+  }
+}

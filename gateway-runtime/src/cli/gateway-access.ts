@@ -1,0 +1,28 @@
+import type { Collection } from '../config/index.ts'
+import type { Entity } from '../control-plane/entities.ts'
+import { readAdminAddress } from './admin-address.ts'
+import { RunningGateway } from './running-gateway.ts'
+import type { Settings } from './settings.ts'
+import { StoppedGateway } from './stopped-gateway.ts'
+
+/** Where entities are looked up and changed: at the running gateway, or in the files of one that is stopped. */
+export interface GatewayAccess {
+  readonly isRunning: boolean
+  list(collection: Collection): Promise<readonly Entity[]>
+  get(collection: Collection, id: string): Promise<Entity>
+  /** Resolves with the entity as it is now. */
+  add(collection: Collection, entity: Entity): Promise<Entity>
+  delete(collection: Collection, id: string): Promise<void>
+}
+
+/** The running gateway of a folder; its files where none listens. */
+export async function openGateway(settings: Settings): Promise<GatewayAccess> {
+  return (await findRunningGateway(settings)) ?? StoppedGateway.open(settings.configFolder)
+}
+
+/** Undefined where nothing listens on the admin address of the folder. */
+export const findRunningGateway = ({
+  configFolder,
+  stateFolder,
+}: Settings): Promise<RunningGateway | undefined> =>
+  RunningGateway.find(readAdminAddress(configFolder), stateFolder)

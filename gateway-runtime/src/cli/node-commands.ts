@@ -1,0 +1,101 @@
+import type { Command } from 'commander'
+import { ConfigurationError, compile, loadConfiguration } from '../config/index.ts'
+import { CliError } from './cli-error.ts'
+import { findRunningGateway } from './gateway-access.ts'
+import type { RunningGateway } from './running-gateway.ts'
+import { addGlobalOptions, type Settings, settingsOf } from './settings.ts'
+import { table } from './table.ts'
+
+const print = (text: string) => void process.stdout.write(`${text}\n`)
+const printJson = (value: unknown) => print(JSON.stringify(value, null, 2))
+
+/** What GET /status answers. */
+interface Status {
+  readonly version: string
+  readonly started_at: string
+  readonly snapshot: string
+  readonly ready: boolean
+  readonly draining: boolean
+  readonly restarts: number
+  readonly workers: readonly { readonly index: number; readonly snapshot: string | null }[]
+  readonly configuration: { readonly folder: string; readonly error: string | null }
+  readonly circuits: readonly {
+    readonly upstream: string
+    readonly target: string
+    readonly circuit: string
+  }[]
+}
+
+/** `config validate`, `status` and `reload`. */
+export function addNodeCommands(program: Command): void {
+  const config = addGlobalOptions(
+    program.command('config').description('check the files of the configuration'),
+  )
+  const validate = config
+    .command('validate')
+    .description('say whether the gateway could start with the files')
+  addGlobalOptions(validate).action(() => validateFiles(settingsOf(validate)))
+
+  const status = program.command('status').description('show what the running gateway does')
+  addGlobalOptions(status).action(() => showStatus(settingsOf(status)))
+
+  const reload = program
+    .command('reload')
+    .description('let the gateway read its files and certificates again')
+  addGlobalOptions(reload).action(async () => {
+    const settings = settingsOf(reload)
+    const answer = await (await running(settings)).request('POST', '/config/reload')
+    const { changed } = answer as { changed: boolean }
+    if (settings.json) printJson(answer)
+    else
+      print(changed ? 'The configuration was read again and is in force.' : 'The configuration is as it was.')
+  })
+}
+
+async function running(settings: Settings): Promise<RunningGateway> {
+  const gateway = await findRunningGateway(settings)
+  if (gateway) return gateway
+  throw new CliError(
+    `gateway-service is not running with the configuration in ${settings.configFolder}; start it, or say which with --config DIR`,
+  )
+}
+
+function validateFiles({ configFolder, json }: Settings): void {
+  try {
+    const { configuration } = loadConfiguration(configFolder, { checkFiles: true })
+    const snapshot = compile(configuration)
+    const { services, routes, upstreams, plugins } = configuration
+    const counts = { services, routes, upstreams, plugins }
+    if (json) return printJson({ valid: true, version: snapshot.version })
+    const text = Object.entries(counts).map(
+      ([name, { length }]) => `${length} ${length === 1 ? name.slice(0, -1) : name}`,
+    )
+    print(`The configuration in ${configFolder} is right: ${text.join(', ')}.`)
+  } catch (error) {
+    if (!(error instanceof ConfigurationError) || !json) throw error
+    printJson({ valid: false, problems: error.problems })
+    process.exitCode = 1
+  }
+}
+
+async function showStatus(settings: Settings): Promise<void> {
+  const status = (await (await running(settings)).request('GET', '/status')) as Status
+  if (settings.json) return printJson(status)
+  const state = status.draining ? 'draining' : status.ready ? 'ready' : 'not ready'
+  const current = status.workers.filter(({ snapshot }) => snapshot === status.snapshot).length
+  const lines = [
+    ['gateway', `${status.version}, ${state}, since ${status.started_at}`],
+    [
+      'workers',
+      `${current} of ${status.workers.length} hold the configuration; ${status.restarts} were replaced`,
+    ],
+    ['configuration', `${status.configuration.folder}, version ${status.snapshot.slice(0, 12)}`],
+  ]
+  print(lines.map(([name, text]) => `${name!.padEnd(13)}  ${text}`).join('\n'))
+  if (status.configuration.error !== null) {
+    print(`\nThe files are not in force, as they have problems:\n${status.configuration.error}`)
+  }
+  if (status.circuits.length === 0) return
+  const rows = status.circuits.map(({ upstream, target, circuit }) => [upstream, target, circuit])
+  print(`\n${table(['UPSTREAM', 'TARGET', 'CIRCUIT'], rows)}`)
+}

@@ -1,0 +1,50 @@
+import { type Collection, ConfigurationError } from '../config/index.ts'
+import { describeProblems } from '../control-plane/admin-problem.ts'
+import { ConfigurationStore } from '../control-plane/configuration-store.ts'
+import { type Entity, EntityChanges, entityId, getEntity, listEntities } from '../control-plane/entities.ts'
+import { CliError } from './cli-error.ts'
+import type { GatewayAccess } from './gateway-access.ts'
+
+/** The files of a gateway that does not run; changed only where it could start with the result. */
+export class StoppedGateway implements GatewayAccess {
+  readonly isRunning = false
+  readonly #store: ConfigurationStore
+  readonly #changes: EntityChanges
+
+  private constructor(store: ConfigurationStore) {
+    this.#store = store
+    this.#changes = new EntityChanges(store.folder)
+  }
+
+  /** @throws ConfigurationError when the files have problems already */
+  static open(folder: string): StoppedGateway {
+    const store = new ConfigurationStore(folder, { onSnapshot: async () => {}, onRejected: () => {} })
+    store.open()
+    return new StoppedGateway(store)
+  }
+
+  async list(collection: Collection): Promise<readonly Entity[]> {
+    return listEntities(this.#shown, collection)
+  }
+
+  async get(collection: Collection, id: string): Promise<Entity> {
+    return getEntity(this.#shown, collection, id)
+  }
+
+  async add(collection: Collection, entity: Entity): Promise<Entity> {
+    const next = await this.#store
+      .change((contents) => this.#changes.add(contents, collection, entity))
+      .catch((error) => {
+        throw error instanceof ConfigurationError ? new CliError(describeProblems(error)) : error
+      })
+    return getEntity(next.loaded.shown, collection, entityId(collection, entity))
+  }
+
+  async delete(collection: Collection, id: string): Promise<void> {
+    await this.#store.change((contents) => this.#changes.delete(contents, collection, id))
+  }
+
+  get #shown(): unknown {
+    return this.#store.current.loaded.shown
+  }
+}
