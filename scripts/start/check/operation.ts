@@ -74,13 +74,20 @@ async function seeAdmin(subject: Subject): Promise<string> {
   return `${listed.status} with ${both ? 'orders and users' : listed.body.slice(0, 80)}, ${refused.status}`
 }
 
+/** A new entity goes to the file that holds most of its kind. */
+async function isInFiles(folder: string, text: string): Promise<boolean> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.yaml'))
+  const texts = await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')))
+  return texts.some((content) => content.includes(text))
+}
+
 async function seeAddedRoute(subject: Subject): Promise<string> {
   const add = ['routes', 'add', '--name', 'check-added', '--service', 'orders', '--paths', '/v1/api']
   const { code, output } = await runCli(subject, ...add)
   if (code !== 0) return `exit ${code}: ${output.trim()}`
   const { status } = await send(`${subject.http}/v1/api/9`)
-  const written = await readFile(join(subject.folder.directory, 'config.yaml'), 'utf8')
-  return `exit ${code}, ${status} at once, ${written.includes('check-added') ? '' : 'not '}in the file`
+  const isWritten = await isInFiles(subject.folder.directory, 'check-added')
+  return `exit ${code}, ${status} at once, ${isWritten ? '' : 'not '}in the file`
 }
 
 async function seeRefusedRoute(subject: Subject): Promise<string> {
