@@ -136,7 +136,7 @@ const expectation: z.core.$ZodErrorMap = (issue) => {
     case 'not_multiple_of':
       return `expected a multiple of ${issue.divisor}`
     case 'invalid_union':
-      return unionExpectation(issue.errors)
+      return unionExpectation(issue)
     default:
       return undefined
   }
@@ -158,8 +158,13 @@ function formatName(issue: {
   return formatNames[issue.format] ?? (issue.pattern ? `text such as ${issue.pattern}` : issue.format)
 }
 
-function unionExpectation(options: readonly Issue[][]): string | undefined {
-  const expected = options.flatMap((issues) => /^expected (.*)/s.exec(issues[0]?.message ?? '')?.[1] ?? [])
+function unionExpectation(issue: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>): string | undefined {
+  // Of a union by discriminator only the values that this may have are known.
+  const values = (issue.options ?? []) as readonly unknown[]
+  if (values.length > 0) return `expected ${alternatives(values.map((value) => display(value)))}`
+  const expected = issue.errors.flatMap(
+    (issues) => /^expected (.*)/s.exec(issues[0]?.message ?? '')?.[1] ?? [],
+  )
   return expected.length > 0 ? `expected ${alternatives([...new Set(expected)])}` : undefined
 }
 

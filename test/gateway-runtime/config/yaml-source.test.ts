@@ -47,10 +47,7 @@ describe('a YAML file with a schema', () => {
       'target: local\nregion: y\n',
       'environment.yaml:2:1: unknown key "region"; known here: target, directory',
     ],
-    [
-      'target: local\n directory: x\n',
-      'environment.yaml:2:11: invalid YAML: nested mappings are not allowed',
-    ],
+    ['target: local\n directory: x\n', 'environment.yaml:1:9: invalid YAML: nested mappings are not allowed'],
     ['target: mars\n', 'environment.yaml:1:9: expected "aws" or "local", found "mars"'],
     ['directory: x\n', 'environment.yaml:1:1: missing key "target": expected "aws" or "local"'],
     ['', 'environment.yaml:1:1: missing key "target"'],
