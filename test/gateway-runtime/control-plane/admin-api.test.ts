@@ -1,0 +1,154 @@
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { eventually } from '../../support/eventually.ts'
+import { startGateway, type TestGateway } from '../../support/gateway.ts'
+
+let gateway: TestGateway
+let token: string
+
+beforeAll(async () => {
+  gateway = await startGateway({
+    config: { services: [{ name: 'base', url: 'http://127.0.0.1:9' }] },
+    env: { SECRET_HOST: 'secret.internal' },
+  })
+  token = (await readFile(join(gateway.stateDirectory, 'admin-token'), 'utf8')).trim()
+})
+
+afterAll(() => gateway?.stop())
+
+/** Headers as given: fetch would not let a test set Host or Origin. */
+function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+  // biome-ignore lint/suspicious/noExplicitAny: what an answer holds is what the tests find out
+  return new Promise<{ status: number; type: string | undefined; body: any }>((resolve, reject) => {
+    const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
+    const request = httpRequest(`${gateway.adminUrl}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(text !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+    })
+    request.on('error', reject)
+    request.on('response', async (response) => {
+      const answer = Buffer.concat(await response.toArray()).toString()
+      const type = response.headers['content-type']
+      resolve({ status: response.statusCode!, type, body: answer === '' ? undefined : JSON.parse(answer) })
+    })
+    request.end(text)
+  })
+}
+
+describe('access', () => {
+  test('the token is for its owner alone', async () => {
+    expect((await stat(join(gateway.stateDirectory, 'admin-token'))).mode & 0o777).toBe(0o600)
+    expect(token).toMatch(/^[\w-]{43}$/)
+  })
+
+  test.each([
+    ['no token', { authorization: '' }, 401, 'unauthorized'],
+    ['a wrong token', { authorization: 'Bearer x' }, 401, 'unauthorized'],
+    ['a page of another site', { origin: 'http://evil.example' }, 403, 'origin-not-allowed'],
+    ['a name that resolves to this address', { host: 'evil.example' }, 403, 'host-not-allowed'],
+  ])('%s is refused', async (_, headers, status, code) => {
+    const answer = await call('POST', '/services', { name: 'x', url: 'http://x' }, headers)
+    expect(answer).toMatchObject({ status, body: { status, code } })
+    expect(answer.type).toMatch(/^application\/problem\+json/)
+    expect((await call('GET', '/services/x')).status).toBe(404)
+  })
+
+  test('a form that a browser posts, a body that is no JSON, and one that is too large are refused', async () => {
+    const form = await call('POST', '/services', 'name=x', {
+      'content-type': 'application/x-www-form-urlencoded',
+    })
+    expect(form.status).toBe(415)
+    expect((await call('POST', '/services', '{')).status).toBe(400)
+    expect((await call('POST', '/services', { name: 'x'.repeat(1_100_000) })).status).toBe(413)
+  })
+})
+
+describe('entities', () => {
+  test('are added, read, replaced, changed in part and deleted', async () => {
+    const service = { name: 'orders', url: 'http://127.0.0.1:9/a' }
+    expect(await call('POST', '/services', service)).toMatchObject({ status: 201, body: service })
+    expect(await call('POST', '/services', service)).toMatchObject({
+      status: 409,
+      body: { code: 'entity-exists' },
+    })
+    const route = { service: 'orders', paths: ['/orders'] }
+    expect(await call('PUT', '/routes/orders', route)).toMatchObject({
+      status: 201,
+      body: { name: 'orders', ...route },
+    })
+    expect((await call('PUT', '/routes/orders', { ...route, paths: ['/o'] })).status).toBe(200)
+    expect(await call('PATCH', '/routes/orders', { methods: ['GET'] })).toMatchObject({
+      status: 200,
+      body: { paths: ['/o'], methods: ['GET'] },
+    })
+    expect(await call('GET', '/routes')).toMatchObject({ body: { data: [{ name: 'orders' }], next: null } })
+    expect(await call('DELETE', '/services/orders')).toMatchObject({
+      status: 409,
+      body: { code: 'entity-in-use' },
+    })
+    expect((await call('DELETE', '/routes/orders')).status).toBe(204)
+    expect((await call('DELETE', '/services/orders')).status).toBe(204)
+    expect((await call('GET', '/services/orders')).status).toBe(404)
+  })
+
+  test('plugins are called by their scope and name', async () => {
+    const plugin = { name: 'rate-limiting', service: 'base', config: { limit: 1, period: 'day' } }
+    const { body } = await call('POST', '/plugins', plugin)
+    expect(body.id).toBe('service:base/rate-limiting')
+    expect((await call('DELETE', `/plugins/${encodeURIComponent(body.id)}`)).status).toBe(204)
+  })
+
+  test('that are wrong are refused with everything that is wrong', async () => {
+    const { status, body } = await call('POST', '/services', { name: 'bad name', url: 'ftp://x', retrys: 1 })
+    expect(status).toBe(400)
+    expect(body.code).toBe('invalid-configuration')
+    expect(body.problems.map(({ path }: { path: string }) => path).sort()).toEqual(['name', 'retrys', 'url'])
+    expect(body.detail).toContain('did you mean "retries"?')
+  })
+
+  test('many changes at once all land', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `many-${index}`)
+    const answers = await Promise.all(
+      names.map((name) => call('POST', '/services', { name, url: 'http://m' })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual(names.map(() => 201))
+    const { body } = await call('GET', '/services')
+    const listed = body.data.map(({ name }: { name: string }) => name)
+    expect(names.every((name) => listed.includes(name))).toBe(true)
+    const text = await readFile(join(gateway.configDirectory, 'config.yaml'), 'utf8')
+    expect(names.every((name) => text.includes(name))).toBe(true)
+  })
+
+  test('a value that comes from the environment is shown as the reference', async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of the configuration
+    const url = 'http://${env:SECRET_HOST}:8080'
+    expect((await call('PUT', '/services/secret', { url })).body.url).toBe(url)
+    expect(JSON.stringify((await call('GET', '/config')).body)).not.toContain('secret.internal')
+  })
+})
+
+test('a broken file is shown in /status, and changes wait until it is mended', async () => {
+  const file = join(gateway.configDirectory, 'broken.yaml')
+  await writeFile(file, 'routes: [')
+  const status = await eventually('the error', async () => {
+    const { body } = await call('GET', '/status')
+    return body.configuration.error && body
+  })
+  expect(status.configuration.error).toMatch(/broken\.yaml:\d+:\d+/)
+  expect(status.ready).toBe(true)
+  expect(await call('POST', '/services', { name: 'x', url: 'http://x' })).toMatchObject({
+    status: 409,
+    body: { code: 'files-invalid' },
+  })
+  await writeFile(file, '')
+  await eventually(
+    'the end of it',
+    async () => (await call('GET', '/status')).body.configuration.error === null,
+  )
+})
