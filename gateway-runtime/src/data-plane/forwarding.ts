@@ -1,30 +1,14 @@
 import type { CompiledService } from '../config/snapshot.ts'
+import type { Downstream } from './downstream.ts'
 import type { Exchange } from './exchange.ts'
-import { HeaderKind } from './http1/header-name.ts'
+import { type Fields, passedTrailers } from './fields.ts'
 import type { MessageHead } from './http1/parser.ts'
 import { problem } from './problem.ts'
 import type { RouteRuntime } from './runtime.ts'
 import type { TargetPool } from './upstreams/target-pool.ts'
-import type { UpstreamConnection, UpstreamRequest } from './upstreams/upstream-connection.ts'
 import { UpstreamError, type UpstreamFailure, upstreamFailures } from './upstreams/upstream-error.ts'
+import type { UpstreamRequest, UpstreamStream } from './upstreams/upstream-request.ts'
 import type { WorkerContext } from './worker-context.ts'
-
-/** The side of an exchange that faces the client. */
-export interface Downstream {
-  readonly hasRoom: boolean
-  /** Begins the answer. The body has `contentLength` bytes; undefined: known at its end. */
-  sendHead(head: MessageHead, contentLength: number | undefined): void
-  sendBody(chunk: Buffer): void
-  /** The answer is complete. */
-  endResponse(): void
-  flush(): void
-  /** Answers in the place of the upstream. */
-  reply(problem: { status: number; code: string; detail: string }): void
-  /** Cuts the connection: the answer cannot be completed, and the client must see that. */
-  abort(code: string): void
-  pauseBody(): void
-  resumeBody(): void
-}
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY']) // RFC 9110 section 9.2.2, RFC 10008
 const replayBytes = 65_536 // a body up to this size is kept until the answer begins, to be sent again
@@ -44,14 +28,14 @@ export class Forwarding implements UpstreamRequest {
   readonly #context: WorkerContext
   readonly #runtime: RouteRuntime
   readonly #service: CompiledService
-  readonly #headTail: string
-  #connection: UpstreamConnection | undefined
+  #stream: UpstreamStream | undefined
   #pool: TargetPool | undefined
   readonly #tried: TargetPool[] = []
   #lastError: UpstreamError | undefined
   #replay: Buffer[] | undefined = []
   #replaySize = 0
   #requestEnded = false
+  #trailers: Fields | undefined
   #responded = false
   #abandoned = false
   #retryTimer: NodeJS.Timeout | undefined
@@ -64,7 +48,6 @@ export class Forwarding implements UpstreamRequest {
     this.#runtime = runtime
     this.#service = runtime.route.service
     this.expectsNoBody = exchange.method === 'HEAD'
-    this.#headTail = requestHeadTail(exchange)
   }
 
   /** Begins; what it writes leaves with `flushRequest`, so that a small body goes along. */
@@ -74,77 +57,75 @@ export class Forwarding implements UpstreamRequest {
 
   /** Sends what was given so far. */
   flushRequest(): void {
-    if (this.#connection && !this.#connection.flush()) this.#client.pauseBody()
+    if (this.#stream && !this.#stream.flush()) this.#client.pauseBody()
   }
 
   onRequestBody(chunk: Buffer): void {
     this.#replaySize += chunk.length
-    const connection = this.#connection
-    if (!connection) {
+    const stream = this.#stream
+    if (!stream) {
       // Between two attempts: it goes out with the next one.
       this.#replay?.push(chunk)
       return this.#client.pauseBody()
     }
     if (this.#replaySize > replayBytes) this.#replay = undefined
     this.#replay?.push(chunk)
-    this.#writeBody(connection, chunk)
+    stream.sendBody(chunk)
   }
 
-  onRequestEnd(): void {
+  onRequestEnd(trailers: Fields | undefined): void {
     this.#requestEnded = true
-    if (this.#connection) this.#endRequest(this.#connection)
+    this.#trailers = passedTrailers(trailers)
+    this.#stream?.endRequest(this.#trailers)
   }
 
   /** The client has gone: what the target still does is for nobody. */
   abandon(): void {
     this.#abandoned = true
     clearTimeout(this.#retryTimer)
-    this.#connection?.abandon()
-    this.#connection = undefined
+    this.#stream?.abandon()
+    this.#stream = undefined
   }
 
   /** The client takes more of the answer. */
   onClientDrain(): void {
-    this.#connection?.resume()
+    this.#stream?.resume()
   }
 
   #attempt(fresh: boolean): void {
     const pool = this.#runtime.balancer.pick(this.#tried)
     if (!pool) return this.#refuse(this.#runtime.balancer.isEmpty ? 'no-target' : 'circuit-open')
-    const connection = pool.acquire(fresh)
-    if (!connection) return this.#refuse('overloaded')
-    this.#exchange.target = pool.authority
+    const stream = pool.open(this, this.#service, fresh)
+    if (!stream) return this.#refuse('overloaded')
+    const exchange = this.#exchange
+    exchange.target = pool.authority
+    exchange.attempts++
     this.#pool = pool
-    this.#connection = connection
-    this.#exchange.attempts++
-    connection.assign(this, this.#service)
-    connection.writer.text(`${this.#requestLine(pool)}${this.#headTail}`)
-    for (const chunk of this.#replay ?? []) this.#writeBody(connection, chunk)
-    if (this.#requestEnded) this.#endRequest(connection)
+    this.#stream = stream
+    stream.sendHead(exchange, this.#authority(pool), this.#path())
+    for (const chunk of this.#replay ?? []) stream.sendBody(chunk)
+    if (this.#requestEnded) stream.endRequest(this.#trailers)
   }
 
-  #requestLine(pool: TargetPool): string {
+  #authority(pool: TargetPool): string {
+    if (this.#runtime.route.preserveHost) return this.#exchange.head.authority
+    return this.#service.hostHeader ?? pool.authority
+  }
+
+  /** With the query. */
+  #path(): string {
     const { head, matchedLength } = this.#exchange
-    const { route } = this.#runtime
-    let rest = route.stripPath ? head.path.substring(matchedLength) : head.path
+    if (head.path === '*') return '*'
+    let rest = this.#runtime.route.stripPath ? head.path.substring(matchedLength) : head.path
     if (rest !== '' && rest.charCodeAt(0) !== 0x2f) rest = `/${rest}`
-    const path = this.#service.path + rest || '/'
-    const host = route.preserveHost ? head.authority : (this.#service.hostHeader ?? pool.authority)
-    return `${head.method} ${path}${head.query} HTTP/1.1\r\nhost: ${host}\r\n`
+    return (this.#service.path + rest || '/') + head.query
   }
 
-  #writeBody(connection: UpstreamConnection, chunk: Buffer): void {
-    if (this.#exchange.head.isChunked) connection.writer.framedChunk(chunk)
-    else connection.writer.chunk(chunk)
+  onInterimResponse(head: MessageHead): void {
+    this.#client.sendInterim(head.status, head)
   }
 
-  #endRequest(connection: UpstreamConnection): void {
-    if (this.#exchange.head.isChunked) connection.writer.lastChunk()
-    connection.requestSent()
-  }
-
-  onResponseHead(head: MessageHead): void {
-    const contentLength = readResponseFraming(head)
+  onResponseHead(head: MessageHead, contentLength: number | undefined): void {
     this.#responded = true
     this.#replay = undefined
     this.#exchange.upstreamTime = performance.now() - this.#startedAt
@@ -158,14 +139,14 @@ export class Forwarding implements UpstreamRequest {
     this.#client.sendBody(chunk)
   }
 
-  onResponseEnd(): void {
-    this.#connection = undefined
-    this.#client.endResponse()
+  onResponseEnd(trailers: Fields | undefined): void {
+    this.#stream = undefined
+    this.#client.endResponse(trailers)
   }
 
   onResponseFlush(): void {
     this.#client.flush()
-    if (this.#connection && !this.#client.hasRoom) this.#connection.pause()
+    if (this.#stream && !this.#client.hasRoom) this.#stream.pause()
   }
 
   onUpstreamDrain(): void {
@@ -173,8 +154,8 @@ export class Forwarding implements UpstreamRequest {
   }
 
   onUpstreamError(error: UpstreamError): void {
-    const wasKept = this.#connection?.reused === true
-    this.#connection = undefined
+    const wasKept = this.#stream?.reused === true
+    this.#stream = undefined
     if (this.#responded) {
       this.#log('error', error)
       this.#countFailure()
@@ -247,66 +228,4 @@ export class Forwarding implements UpstreamRequest {
       request_id: exchange.requestId,
     })
   }
-}
-
-/** The header of the request as the target sees it, but for Host: written anew, hop by hop. */
-function requestHeadTail(exchange: Exchange): string {
-  const { head, facts, peerIsTrusted } = exchange
-  const { names, values, connectionFields } = head
-  let text = ''
-  let forwardedFor = ''
-  let forwardedProto = false
-  let forwardedHost = false
-  for (let index = 0; index < names.length; index++) {
-    const name = names[index]!
-    const value = values[index]!
-    switch (name.kind) {
-      case HeaderKind.forwardedFor:
-        if (peerIsTrusted) forwardedFor += `${value}, `
-        continue
-      case HeaderKind.forwarded:
-        if (!peerIsTrusted) continue
-        forwardedProto ||= name.lower === 'x-forwarded-proto'
-        forwardedHost ||= name.lower === 'x-forwarded-host'
-        break
-      case HeaderKind.other:
-      case HeaderKind.singleton:
-      case HeaderKind.date:
-        break
-      default:
-        continue
-    }
-    if (connectionFields.length > 0 && connectionFields.includes(name.lower)) continue
-    text += `${name.raw}: ${value}\r\n`
-  }
-  text += `x-request-id: ${exchange.requestId}\r\nx-forwarded-for: ${forwardedFor}${facts.peerAddress}\r\n`
-  if (!forwardedProto) text += `x-forwarded-proto: ${facts.scheme}\r\n`
-  if (!forwardedHost) text += `x-forwarded-host: ${head.authority}\r\n`
-  text += 'via: 1.1 gatehouse\r\n'
-  if (head.isChunked) return `${text}transfer-encoding: chunked\r\n\r\n`
-  if (head.contentLength === 0 && (head.method === 'GET' || head.method === 'HEAD')) return `${text}\r\n`
-  return `${text}content-length: ${head.contentLength}\r\n\r\n`
-}
-
-/** The length of an answer's body; undefined where only its end tells. Throws UpstreamError for an odd answer. */
-function readResponseFraming(head: MessageHead): number | undefined {
-  const refuse = (reason: string): never => {
-    throw new UpstreamError('bad-response', reason, false)
-  }
-  if (head.status > 599) refuse(`status ${head.status}`)
-  let contentLength: number | undefined
-  let isChunked = false
-  for (let index = 0; index < head.names.length; index++) {
-    const { kind } = head.names[index]!
-    const value = head.values[index]!
-    if (kind === HeaderKind.contentLength) {
-      if (contentLength !== undefined || !/^\d{1,16}$/.test(value)) refuse('odd Content-Length')
-      contentLength = Number(value)
-    } else if (kind === HeaderKind.transferEncoding) {
-      if (isChunked || value.toLowerCase() !== 'chunked') refuse(`Transfer-Encoding ${value}`)
-      isChunked = true
-    }
-  }
-  if (isChunked && contentLength !== undefined) refuse('Content-Length with Transfer-Encoding')
-  return contentLength
 }

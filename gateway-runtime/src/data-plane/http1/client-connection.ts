@@ -1,16 +1,15 @@
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Reply } from '../../plugins/contract.ts'
-import { type ClientFacts, Exchange } from '../exchange.ts'
-import { type Downstream, Forwarding } from '../forwarding.ts'
+import type { Downstream } from '../downstream.ts'
+import type { ClientFacts, Exchange } from '../exchange.ts'
+import type { Fields } from '../fields.ts'
 import { type Problem, problem, problemBody } from '../problem.ts'
-import { isRequestId, newRequestId } from '../request-id.ts'
-import type { NamedHook, RouteRuntime } from '../runtime.ts'
+import { newRequestId } from '../request-id.ts'
+import { RequestPipeline } from '../request-pipeline.ts'
 import type { Deadline } from '../timer-wheel.ts'
 import type { WorkerContext } from '../worker-context.ts'
-import { HeaderKind } from './header-name.ts'
 import { type MessageHandler, type MessageHead, ParseError, Parser, parserType } from './parser.ts'
-import { HeadRefused, type RequestHead, readRequestHead } from './request-head.ts'
+import { HeadRefused, readRequestHead } from './request-head.ts'
+import { currentDateLine, responseHeadText, statusLine } from './response-head-text.ts'
 import { SocketWriter } from './socket-writer.ts'
 
 type Phase = 'idle' | 'head' | 'body' | 'response' | 'lingering'
@@ -24,27 +23,6 @@ const parseProblems = {
   'target-too-large': [414, 'uri-too-large'],
 } as const
 
-const statusLines = new Map<number, string>()
-function statusLine(status: number): string {
-  let line = statusLines.get(status)
-  if (!line) {
-    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
-    statusLines.set(status, line)
-  }
-  return line
-}
-
-let dateLine = ''
-let dateUntil = 0
-function currentDateLine(): string {
-  const now = Date.now()
-  if (now >= dateUntil) {
-    dateLine = `date: ${new Date(now).toUTCString()}\r\n`
-    dateUntil = now - (now % 1_000) + 1_000
-  }
-  return dateLine
-}
-
 /** A client's HTTP/1.1 connection: one request after another, each answered before the next is read. */
 export class ClientConnection implements MessageHandler, Downstream, Deadline {
   deadline = Number.POSITIVE_INFINITY
@@ -56,14 +34,12 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   readonly #writer: SocketWriter
   readonly #parser: Parser
   #phase: Phase = 'idle'
-  #exchange: Exchange | undefined
-  #forwarding: Forwarding | undefined
+  #pipeline: RequestPipeline | undefined
   /** Bytes that came behind the request which is being answered. */
   #pending: Buffer | undefined
-  /** Pieces of a body that came while a plugin was still deciding; reading has stopped behind them. */
-  #held: Buffer[] | undefined
   #parsing = false
   #messageComplete = false
+  #trailers: Fields | undefined
   #requestComplete = false
   #responseComplete = false
   #keepAlive = true
@@ -94,7 +70,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   /** Closes when the answer that is being given is complete; at once where there is none. */
   drain(): void {
     this.#keepAlive = false
-    if (!this.#exchange && !this.#parser.midMessage) this.#socket.end()
+    if (!this.#pipeline && !this.#parser.midMessage) this.#socket.end()
   }
 
   get hasRoom(): boolean {
@@ -102,13 +78,10 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   }
 
   onDeadline(): void {
-    if (this.#phase === 'head' && !this.#exchange) {
+    if (this.#phase === 'head' && !this.#pipeline) {
       this.#refuse(problem(408, 'request-timeout', 'The head of the request did not arrive in time.'))
-    } else if (this.#phase === 'body' && !this.#responseStarted) {
-      this.#forwarding?.abandon()
-      this.#forwarding = undefined
-      this.reply(problem(408, 'request-timeout', 'The body of the request stopped arriving.'))
-      this.#writer.flush()
+    } else if (this.#phase === 'body' && !this.#pipeline!.responseStarted) {
+      this.#pipeline!.replace(problem(408, 'request-timeout', 'The body of the request stopped arriving.'))
     } else {
       this.#socket.destroy()
     }
@@ -118,7 +91,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
 
   #onData(chunk: Buffer): void {
     if (this.#phase === 'lingering') return
-    if (this.#exchange && this.#requestComplete) {
+    if (this.#pipeline && this.#requestComplete) {
       this.#pending = this.#pending ? Buffer.concat([this.#pending, chunk]) : chunk
       this.#socket.pause()
       return
@@ -131,7 +104,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     let rest = chunk
     try {
       while (rest.length > 0 && this.#phase !== 'lingering' && !this.#closed) {
-        if (this.#exchange && this.#requestComplete) {
+        if (this.#pipeline && this.#requestComplete) {
           this.#pending = rest
           this.#socket.pause()
           break
@@ -143,158 +116,58 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
       this.#onParseFailure(error)
     }
     this.#parsing = false
-    this.#forwarding?.flushRequest()
+    this.#pipeline?.flushRequest()
     this.#writer.flush()
-    if (!this.#exchange && this.#phase === 'idle' && this.#parser.midMessage) this.#await('head')
+    if (!this.#pipeline && this.#phase === 'idle' && this.#parser.midMessage) this.#await('head')
   }
 
   #onParseFailure(error: unknown): void {
     if (error instanceof HeadRefused) return this.#refuse(error.problem, error.message)
     if (!(error instanceof ParseError)) throw error
     const [status, code] = parseProblems[error.kind]
-    if (!this.#exchange)
+    if (!this.#pipeline)
       return this.#refuse(problem(status, code, 'The request is not valid HTTP/1.1.'), error.message)
     // The body of a request that is being forwarded is broken: the target must not take it for complete.
-    this.#forwarding?.abandon()
-    this.#forwarding = undefined
-    if (this.#responseStarted) return this.abort('malformed-request')
     this.#keepAlive = false
-    this.reply(problem(status, code, 'The body of the request is not valid HTTP/1.1.'))
+    this.#pipeline.replace(problem(status, code, 'The body of the request is not valid HTTP/1.1.'))
   }
 
   onHead(message: MessageHead): boolean {
-    const { runtime } = this.#context
     const head = readRequestHead(message)
-    const exchange = this.#newExchange(head)
-    this.#exchange = exchange
     this.#requestComplete = false
     this.#responseComplete = false
     this.#framing = 'none'
     this.#keepAlive = head.keepAlive && !this.#context.draining
-    const limit = runtime.limits.body_bytes
-    if (head.contentLength !== undefined && head.contentLength > limit) {
-      this.#replyTooLarge()
-      return true
-    }
-    const match = runtime.router.match(exchange)
-    exchange.route = match?.value
-    exchange.matchedLength = match?.matchedLength ?? 0
+    const pipeline = new RequestPipeline(head, this.#facts, this, this.#context)
+    this.#pipeline = pipeline
     this.#await(head.isChunked || head.contentLength! > 0 ? 'body' : 'response')
-    this.#runHooks(exchange, match?.value.onRequest ?? runtime.globalOnRequest, 0)
+    pipeline.start()
     return true
   }
 
-  #newExchange(head: RequestHead): Exchange {
-    const { trustedProxies } = this.#context.runtime
-    const { peerAddress } = this.#facts
-    const peerIsTrusted = trustedProxies.trusts(peerAddress)
-    if (!peerIsTrusted) {
-      return new Exchange(head, this.#facts, {
-        clientAddress: peerAddress,
-        requestId: newRequestId(),
-        peerIsTrusted,
-      })
-    }
-    const valuesOf = (wanted: HeaderKind) =>
-      head.values.filter((_, index) => head.names[index]!.kind === wanted)
-    const clientAddress = trustedProxies.clientAddress(
-      peerAddress,
-      valuesOf(HeaderKind.forwardedFor).join(','),
-    )
-    const [given] = valuesOf(HeaderKind.requestId)
-    const requestId = given !== undefined && isRequestId(given) ? given : newRequestId()
-    return new Exchange(head, this.#facts, { clientAddress, requestId, peerIsTrusted })
-  }
-
-  #runHooks(exchange: Exchange, hooks: readonly NamedHook[], from: number): void {
-    for (let index = from; index < hooks.length; index++) {
-      const { plugin, hook } = hooks[index]!
-      try {
-        const outcome = hook(exchange)
-        if (outcome === undefined) continue
-        if (!(outcome instanceof Promise)) return this.reply(outcome)
-        outcome.then(
-          (reply) => this.#resumeHooks(exchange, reply, hooks, index + 1),
-          (error) => exchange === this.#exchange && this.#onPluginFailure(plugin, error),
-        )
-        return
-      } catch (error) {
-        return this.#onPluginFailure(plugin, error)
-      }
-    }
-    if (exchange.route) this.#forward(exchange, exchange.route)
-    else this.reply(problem(404, 'no-route', 'No route of this gateway matches the request.'))
-  }
-
-  #resumeHooks(
-    exchange: Exchange,
-    reply: Reply | undefined,
-    hooks: readonly NamedHook[],
-    next: number,
-  ): void {
-    if (exchange !== this.#exchange || this.#responseStarted) return
-    if (reply) this.reply(reply)
-    else this.#runHooks(exchange, hooks, next)
-    this.#forwarding?.flushRequest()
-    this.#writer.flush()
-  }
-
-  #onPluginFailure(plugin: string, error: unknown): void {
-    const { errorLog, metrics } = this.#context
-    const exchange = this.#exchange!
-    metrics.countPluginFailure()
-    errorLog.write('error', 'plugin failed', {
-      plugin,
-      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      route: exchange.routeName,
-      request_id: exchange.requestId,
-    })
-    this.reply(problem(500, 'plugin-failed', 'The gateway could not process the request.'))
-    if (!this.#parsing) this.#writer.flush()
-  }
-
-  #forward(exchange: Exchange, route: RouteRuntime): void {
-    if (exchange.head.expectsContinue) this.#writer.text('HTTP/1.1 100 Continue\r\n\r\n')
-    this.#forwarding = new Forwarding(exchange, route, this, this.#context)
-    this.#forwarding.start()
-    if (this.#held) {
-      for (const chunk of this.#held) this.#forwarding.onRequestBody(chunk)
-      this.#held = undefined
-      this.#socket.resume()
-    }
-    if (this.#requestComplete) this.#forwarding.onRequestEnd()
-  }
-
   onBody(chunk: Buffer): void {
-    const exchange = this.#exchange
-    if (!exchange) return
-    exchange.requestBytes += chunk.length
+    const pipeline = this.#pipeline
+    if (!pipeline) return
     if (this.#responseComplete) {
-      if (exchange.requestBytes > mostDiscarded) this.#finishEarly()
+      pipeline.exchange.requestBytes += chunk.length
+      if (pipeline.exchange.requestBytes > mostDiscarded) this.#finishEarly()
       return
     }
-    if (exchange.requestBytes > this.#context.runtime.limits.body_bytes) {
-      this.#forwarding?.abandon()
-      this.#forwarding = undefined
-      if (this.#responseStarted) return this.abort('body-too-large')
-      return this.#replyTooLarge()
-    }
     if (this.#phase === 'body') this.#await('body')
-    if (this.#forwarding) return this.#forwarding.onRequestBody(chunk)
-    this.#held = [...(this.#held ?? []), chunk]
-    this.#socket.pause()
+    pipeline.onBody(chunk)
   }
 
-  onComplete(): void {
+  onComplete(trailers: Fields | undefined): void {
     this.#messageComplete = true
+    this.#trailers = trailers
   }
 
   #onMessageComplete(): void {
     this.#messageComplete = false
-    if (!this.#exchange) return
+    if (!this.#pipeline) return
     this.#requestComplete = true
     if (this.#phase === 'body') this.#await('response')
-    this.#forwarding?.onRequestEnd()
+    if (!this.#responseComplete) this.#pipeline.onEnd(this.#trailers)
     if (this.#responseComplete) this.#nextRequest()
   }
 
@@ -304,23 +177,24 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   }
 
   resumeBody(): void {
-    if (this.#pending || this.#held) return
+    if (this.#pending) return
     this.#socket.resume()
     if (this.#phase === 'body') this.#await('body')
   }
 
   // What the client is sent.
 
-  get #responseStarted(): boolean {
-    return this.#exchange !== undefined && this.#exchange.status !== 0
+  sendInterim(status: number, head?: MessageHead): void {
+    if (this.#pipeline!.exchange.head.version === 10) return
+    this.#writer.text(`${head ? responseHeadText(head) : statusLine(status)}\r\n`)
   }
 
   sendHead(head: MessageHead, contentLength: number | undefined): void {
-    const exchange = this.#exchange!
+    const { exchange } = this.#pipeline!
     exchange.status = head.status
     this.#framing = this.#chooseFraming(exchange, head.status, contentLength)
     this.#bodyLeft = this.#framing === 'length' ? contentLength! : 0
-    let text = statusLine(head.status) + responseFields(head)
+    let text = responseHeadText(head)
     if (this.#framing === 'chunked') text += 'transfer-encoding: chunked\r\n'
     else if (contentLength !== undefined && head.status !== 204)
       text += `content-length: ${contentLength}\r\n`
@@ -345,16 +219,17 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   }
 
   sendBody(chunk: Buffer): void {
-    const exchange = this.#exchange!
-    exchange.responseBytes += chunk.length
+    this.#pipeline!.exchange.responseBytes += chunk.length
     if (this.#framing === 'chunked') this.#writer.framedChunk(chunk)
     else if (this.#framing !== 'none') this.#writer.chunk(chunk)
     this.#bodyLeft -= chunk.length
   }
 
-  endResponse(): void {
-    this.#forwarding = undefined
-    if (this.#framing === 'chunked') this.#writer.lastChunk()
+  endResponse(trailers: Fields | undefined): void {
+    const pipeline = this.#pipeline!
+    pipeline.detach()
+    if (this.#framing === 'chunked')
+      this.#writer.lastChunk(pipeline.exchange.head.acceptsTrailers ? trailers : undefined)
     this.#onResponseComplete()
   }
 
@@ -365,24 +240,17 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   }
 
   reply(reply: Problem): void {
-    const exchange = this.#exchange!
+    const pipeline = this.#pipeline!
+    const { exchange } = pipeline
     exchange.code = reply.code
     exchange.status = reply.status
-    this.#forwarding = undefined
-    if (this.#held) {
-      this.#held = undefined
-      this.#socket.resume()
-    }
-    // A client that waits for permission to send a body will not send it now.
-    if (!this.#requestComplete && exchange.head.expectsContinue) this.#keepAlive = false
+    pipeline.detach()
+    // A client that waits for permission to send a body will not send it now; one too large is not read.
+    if (!this.#requestComplete && (exchange.head.expectsContinue || reply.status === 413))
+      this.#keepAlive = false
     this.#writeProblem(reply, exchange)
     this.#onResponseComplete()
     if (!this.#parsing) this.#writer.flush()
-  }
-
-  #replyTooLarge(): void {
-    this.#keepAlive = false
-    this.reply(problem(413, 'body-too-large', 'The body of the request is larger than this gateway takes.'))
   }
 
   #writeProblem(reply: Problem, exchange: Exchange): void {
@@ -409,7 +277,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     const { status, code } = reply
     this.#context.accessLog.writeRefused({ requestId, facts: this.#facts, status, code })
     this.#context.metrics.countRefused(status)
-    this.#exchange = undefined
+    this.#pipeline = undefined
     this.#writer.text(
       `${statusLine(reply.status)}content-type: application/problem+json\r\ncontent-length: ${body.length}\r\n` +
         `${currentDateLine()}x-request-id: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
@@ -452,17 +320,13 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   }
 
   #record(): void {
-    const exchange = this.#exchange!
-    this.#exchange = undefined
-    this.#forwarding = undefined
-    const duration = performance.now() - exchange.startedAt
-    this.#context.metrics.record(exchange, duration)
-    this.#context.accessLog.write(exchange, duration)
+    this.#pipeline!.record()
+    this.#pipeline = undefined
   }
 
   abort(code: string): void {
-    if (this.#exchange) {
-      this.#exchange.code = code
+    if (this.#pipeline) {
+      this.#pipeline.exchange.code = code
       this.#record()
     }
     this.#socket.destroy()
@@ -491,12 +355,12 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
 
   #onDrain(): void {
     if (this.#phase === 'response' || this.#phase === 'body') this.#await(this.#phase)
-    this.#forwarding?.onClientDrain()
+    this.#pipeline?.onClientDrain()
   }
 
   #onEnd(): void {
     // Half-closed: a client may say that it is done and still read its answer.
-    if (!this.#exchange) this.#socket.end()
+    if (!this.#pipeline) this.#socket.end()
     else if (!this.#requestComplete) this.#socket.destroy()
     else this.#keepAlive = false
   }
@@ -506,40 +370,8 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     this.#closed = true
     this.#context.wheel.clear(this)
     this.#parser.free()
-    this.#forwarding?.abandon()
-    if (this.#exchange) {
-      if (!this.#responseStarted) this.#exchange.status = 499
-      this.#exchange.code ??= 'client-closed'
-      this.#record()
-    }
+    this.#pipeline?.abandon()
+    this.#pipeline = undefined
     this.#onClosed(this)
   }
-}
-
-/** The fields of an upstream's answer that are passed on: hop by hop ones are not, framing is written anew. */
-function responseFields(head: MessageHead): string {
-  const { names, values } = head
-  let text = ''
-  let hasDate = false
-  let dropped: readonly string[] | undefined
-  for (let index = 0; index < names.length; index++) {
-    if (names[index]!.kind !== HeaderKind.connection || /^(close|keep-alive)$/i.test(values[index]!)) continue
-    const options = values[index]!.split(',').map((option) => option.trim().toLowerCase())
-    dropped = [...(dropped ?? []), ...options]
-  }
-  for (let index = 0; index < names.length; index++) {
-    const name = names[index]!
-    switch (name.kind) {
-      case HeaderKind.connection:
-      case HeaderKind.contentLength:
-      case HeaderKind.transferEncoding:
-      case HeaderKind.hopByHop:
-      case HeaderKind.requestId:
-        continue
-    }
-    if (dropped?.includes(name.lower)) continue
-    hasDate ||= name.kind === HeaderKind.date
-    text += `${name.raw}: ${values[index]}\r\n`
-  }
-  return hasDate ? text : text + currentDateLine()
 }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import type { HeaderName } from './header-name.ts'
-import { headerName } from './header-name.ts'
+import type { Fields } from '../fields.ts'
+import { type HeaderName, headerName } from './header-name.ts'
 
 /*
  * llhttp, the parser of Node.js itself, as the WebAssembly build that undici ships. It decides where a message
@@ -52,8 +52,8 @@ export interface MessageHandler {
   onHead(head: MessageHead): boolean
   /** A piece of the body, without its framing; a view of the bytes given to `execute`. */
   onBody(chunk: Buffer): void
-  /** The message ended. The parser stops behind it until `execute` is called again. */
-  onComplete(): void
+  /** The message ended, with the trailers of a chunked body. The parser stops until `execute` is called again. */
+  onComplete(trailers: Fields | undefined): void
 }
 
 export interface ParserLimits {
@@ -143,6 +143,9 @@ export class Parser {
   #bodyStart = 0
   /** Bytes behind the head, framing included, that earlier chunks held. */
   #bodyPosition = 0
+  /** Names and values in turn; a piece of either may come with each chunk. */
+  #trailers: string[] | undefined
+  #trailerPart: 0 | 1 = 1
 
   constructor(type: 1 | 2, limits: ParserLimits, handler: MessageHandler) {
     this.#pointer = wasm.llhttp_alloc(type)
@@ -254,6 +257,8 @@ export class Parser {
     this.#targetEnd = -1
     this.#bodyBytes = 0
     this.#bodyPosition = 0
+    this.#trailers = undefined
+    this.#trailerPart = 1
     return 0
   }
 
@@ -265,7 +270,7 @@ export class Parser {
   }
 
   onHeaderField(at: number, length: number): number {
-    if (!this.#inHead) return 0 // a trailer: read over, never merged into the header
+    if (!this.#inHead) return this.#onTrailerPiece(0, at, length)
     if (this.#count >= this.#limits.headerCount) {
       return this.#fail(new ParseError('header-too-large', `over ${this.#limits.headerCount} header fields`))
     }
@@ -279,11 +284,22 @@ export class Parser {
   }
 
   onHeaderValue(at: number, length: number): number {
-    if (!this.#inHead) return 0
+    if (!this.#inHead) return this.#onTrailerPiece(1, at, length)
     const field = this.#count * 4 - 4
     offsets[field + 2] = at - input
     offsets[field + 3] = at - input + length
     return 0
+  }
+
+  /** `part`: 0 for a name, 1 for a value. Trailers are kept apart: they never become part of the header. */
+  #onTrailerPiece(part: 0 | 1, at: number, length: number): number {
+    this.#trailers ??= []
+    const trailers = this.#trailers
+    if (part === 0 && this.#trailerPart === 1) trailers.push('', '')
+    trailers[trailers.length - 2 + part] += this.#chunk.toString('latin1', at - input, at - input + length)
+    this.#trailerPart = part
+    if (trailers.length <= this.#limits.headerCount * 2) return 0
+    return this.#fail(new ParseError('header-too-large', `over ${this.#limits.headerCount} trailers`))
   }
 
   onHeadersComplete(status: number, keepAlive: boolean): number {
@@ -344,7 +360,7 @@ export class Parser {
   onMessageComplete(): number {
     this.#inHead = true
     try {
-      this.#handler.onComplete()
+      this.#handler.onComplete(this.#trailers && readTrailers(this.#trailers))
       return result.paused
     } catch (error) {
       this.#thrown = error
@@ -352,3 +368,8 @@ export class Parser {
     }
   }
 }
+
+const readTrailers = (pieces: readonly string[]): Fields => ({
+  names: pieces.filter((_, index) => index % 2 === 0).map(headerName),
+  values: pieces.filter((_, index) => index % 2 === 1).map((value) => value.replace(/[ \t]+$/, '')),
+})

@@ -23,6 +23,8 @@ export interface RequestHead {
   /** Bytes of the body where they were announced; 0 for none; undefined with chunks. */
   readonly contentLength: number | undefined
   readonly expectsContinue: boolean
+  /** Whether the client takes trailers (RFC 9110 section 10.1.4). */
+  readonly acceptsTrailers: boolean
 }
 
 /** Why a head is refused; the connection is closed with the answer. */
@@ -70,6 +72,7 @@ export function readRequestHead(head: MessageHead): RequestHead {
     isChunked: fields.isChunked,
     contentLength: fields.isChunked ? undefined : (fields.contentLength ?? 0),
     expectsContinue: fields.expectsContinue && hasBody && head.version === 11,
+    acceptsTrailers: fields.acceptsTrailers,
   }
 }
 
@@ -79,6 +82,7 @@ interface Fields {
   contentLength: number | undefined
   connectionFields: readonly string[]
   expectsContinue: boolean
+  acceptsTrailers: boolean
 }
 
 const none: readonly string[] = []
@@ -90,6 +94,7 @@ function readFields(head: MessageHead): Fields {
     contentLength: undefined,
     connectionFields: none,
     expectsContinue: false,
+    acceptsTrailers: false,
   }
   let singletons: HeaderName[] | undefined
   for (let index = 0; index < head.names.length; index++) {
@@ -114,6 +119,9 @@ function readFields(head: MessageHead): Fields {
           throw new HeadRefused(417, 'expectation-failed', 'Expect may only be 100-continue')
         }
         fields.expectsContinue = true
+        break
+      case HeaderKind.hopByHop:
+        if (name.lower === 'te') fields.acceptsTrailers ||= /(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(value)
         break
       case HeaderKind.singleton:
         if (singletons?.some((seen) => seen.lower === name.lower)) refuse(`more than one ${name.lower}`)

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Fields } from '../fields.ts'
 
 const smallest = 8_192 // a piece of body from which a copy costs more than a second entry in the write
 
@@ -41,8 +42,14 @@ export class SocketWriter {
     this.#text += '\r\n'
   }
 
-  lastChunk(): void {
-    this.#text += '0\r\n\r\n'
+  /** The end of a chunked body, with its trailers (RFC 9112 section 7.1.2). */
+  lastChunk(trailers: Fields | undefined): void {
+    this.#text += '0\r\n'
+    if (trailers) {
+      for (const [index, name] of trailers.names.entries())
+        this.#text += `${name.raw}: ${trailers.values[index]}\r\n`
+    }
+    this.#text += '\r\n'
   }
 
   /** Sends what was collected. */

@@ -5,6 +5,7 @@ import type { CompiledService, Target } from '../../config/snapshot.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import { type ConnectionOwner, type Transport, UpstreamConnection } from './upstream-connection.ts'
+import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
 
 /** How a service speaks to its targets; pools are shared by the services that do it alike. */
 export interface TransportSettings {
@@ -50,10 +51,17 @@ export class TargetPool implements ConnectionOwner {
     this.#wheel = wheel
   }
 
-  /** A kept connection, the last one used first, unless `fresh`; else a new one. Undefined where all are in use. */
-  acquire(fresh: boolean): UpstreamConnection | undefined {
-    const kept = fresh ? undefined : this.#idle.pop()
-    if (kept) return kept
+  /**
+   * A way to the target for one request: a kept connection, the last one used first, unless `fresh`; else a new one.
+   * Undefined where all are in use.
+   */
+  open(request: UpstreamRequest, timeouts: ConnectionTimeouts, fresh: boolean): UpstreamStream | undefined {
+    const connection = (fresh ? undefined : this.#idle.pop()) ?? this.#connect()
+    connection?.assign(request, timeouts)
+    return connection
+  }
+
+  #connect(): UpstreamConnection | undefined {
     if (this.#open >= this.#limits.upstream_connections && !this.#evictIdle()) return undefined
     this.#open++
     return new UpstreamConnection(this.#transport, this.#wheel, this)

@@ -1,26 +1,13 @@
 import type { Socket } from 'node:net'
+import type { Exchange } from '../exchange.ts'
+import { type Fields, passedTrailers } from '../fields.ts'
 import { type MessageHandler, type MessageHead, ParseError, Parser, parserType } from '../http1/parser.ts'
+import { requestHeadText } from '../http1/request-head-text.ts'
+import { readResponseFraming } from '../http1/response-framing.ts'
 import { SocketWriter } from '../http1/socket-writer.ts'
 import type { Deadline, TimerWheel } from '../timer-wheel.ts'
 import { classifySocketError, UpstreamError } from './upstream-error.ts'
-
-/** The request that a connection is serving. */
-export interface UpstreamRequest {
-  /** Whether the answer has no body because of what was asked (HEAD). */
-  readonly expectsNoBody: boolean
-  /** The final answer; interim ones (1xx) are read over. Throws UpstreamError to refuse it. */
-  onResponseHead(head: MessageHead): void
-  /** The chunk is used again as soon as this returns. */
-  onResponseBody(chunk: Buffer): void
-  /** The answer is complete; the connection is the pool's again, or closed. */
-  onResponseEnd(): void
-  /** All bytes of one read were given: now is the time to pass them on. */
-  onResponseFlush(): void
-  /** The request has failed here; called at most once, and never after onResponseEnd. */
-  onUpstreamError(error: UpstreamError): void
-  /** The target takes more of the request body. */
-  onUpstreamDrain(): void
-}
+import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
 
 export interface ConnectionOwner {
   onIdle(connection: UpstreamConnection): void
@@ -38,12 +25,6 @@ export interface Transport {
   open(onread: OnRead): Socket
 }
 
-export interface ConnectionTimeouts {
-  readonly connectTimeout: number
-  readonly readTimeout: number
-  readonly writeTimeout: number
-}
-
 const responseLimits = { headerBytes: 65_536, headerCount: 200, targetBytes: 0 }
 // One for all connections of a thread: what is read is parsed, and passed on or copied, before the next read.
 const readBuffer = Buffer.allocUnsafeSlow(65_536)
@@ -55,11 +36,10 @@ const settingOf = {
 } as const
 
 /** One HTTP/1.1 connection to a target, serving one request at a time. */
-export class UpstreamConnection implements MessageHandler, Deadline {
+export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadline {
   deadline = Number.POSITIVE_INFINITY
   wakeAt = Number.POSITIVE_INFINITY
-  readonly writer: SocketWriter
-  /** Whether it has served a request before: then its end may only mean that the target tired of waiting. */
+  readonly #writer: SocketWriter
   reused = false
   readonly #socket: Socket
   readonly #wheel: TimerWheel
@@ -75,13 +55,15 @@ export class UpstreamConnection implements MessageHandler, Deadline {
   #interim = false
   #interimCount = 0
   #complete = false
+  #chunked = false
+  #trailers: Fields | undefined
 
   constructor(transport: Transport, wheel: TimerWheel, owner: ConnectionOwner) {
     const socket = transport.open({ buffer: readBuffer, callback: this.#onRead })
     this.#socket = socket
     this.#wheel = wheel
     this.#owner = owner
-    this.writer = new SocketWriter(socket, false)
+    this.#writer = new SocketWriter(socket, false)
     this.#parser = new Parser(parserType.response, responseLimits, this)
     socket.setNoDelay(true)
     socket.on(transport.connectEvent, () => this.#onConnect())
@@ -93,7 +75,7 @@ export class UpstreamConnection implements MessageHandler, Deadline {
     socket.on('close', () => this.#onClose())
   }
 
-  /** Gives the connection a request, whose bytes then go through `writer`. */
+  /** Gives the connection a request. */
   assign(request: UpstreamRequest, timeouts: ConnectionTimeouts): void {
     this.#request = request
     this.#timeouts = timeouts
@@ -104,15 +86,25 @@ export class UpstreamConnection implements MessageHandler, Deadline {
     this.#wheel.set(this, this.#connected ? timeouts.readTimeout : timeouts.connectTimeout)
   }
 
-  /** The whole request was given to `writer`. An answer that came before that ends the connection. */
-  requestSent(): void {
+  sendHead(exchange: Exchange, authority: string, path: string): void {
+    this.#chunked = exchange.head.isChunked
+    this.#writer.text(requestHeadText(exchange, authority, path))
+  }
+
+  sendBody(chunk: Buffer): void {
+    if (this.#chunked) this.#writer.framedChunk(chunk)
+    else this.#writer.chunk(chunk)
+  }
+
+  /** An answer that comes before this ends the connection. */
+  endRequest(trailers: Fields | undefined): void {
+    if (this.#chunked) this.#writer.lastChunk(trailers)
     this.#requestSent = true
   }
 
-  /** Sends what `writer` holds. Returns whether the target takes more. */
   flush(): boolean {
-    this.writer.flush()
-    if (this.writer.hasRoom) return true
+    this.#writer.flush()
+    if (this.#writer.hasRoom) return true
     if (this.#connected && this.#timeouts) this.#wheel.set(this, this.#timeouts.writeTimeout)
     return false
   }
@@ -127,7 +119,6 @@ export class UpstreamConnection implements MessageHandler, Deadline {
     if (this.#timeouts) this.#wheel.set(this, this.#timeouts.readTimeout)
   }
 
-  /** The request is given up: the client has gone. */
   abandon(): void {
     this.#request = undefined
     this.destroy()
@@ -145,7 +136,7 @@ export class UpstreamConnection implements MessageHandler, Deadline {
   onDeadline(): void {
     const timeout = !this.#connected
       ? 'connect-timeout'
-      : this.writer.hasRoom
+      : this.#writer.hasRoom
         ? 'read-timeout'
         : 'write-timeout'
     const after = this.#timeouts?.[settingOf[timeout]]
@@ -211,7 +202,7 @@ export class UpstreamConnection implements MessageHandler, Deadline {
     } else {
       this.destroy()
     }
-    request.onResponseEnd()
+    request.onResponseEnd(passedTrailers(this.#trailers))
   }
 
   onHead(head: MessageHead): boolean {
@@ -223,10 +214,11 @@ export class UpstreamConnection implements MessageHandler, Deadline {
       if (++this.#interimCount > mostInterimResponses) {
         throw new UpstreamError('bad-response', `over ${mostInterimResponses} interim responses`, false)
       }
+      if (head.status > 101) request.onInterimResponse(head)
       return true
     }
     this.#keepAlive = head.keepAlive
-    request.onResponseHead(head)
+    request.onResponseHead(head, readResponseFraming(head))
     return !request.expectsNoBody
   }
 
@@ -234,7 +226,8 @@ export class UpstreamConnection implements MessageHandler, Deadline {
     this.#request?.onResponseBody(chunk)
   }
 
-  onComplete(): void {
+  onComplete(trailers: Fields | undefined): void {
+    this.#trailers = trailers
     this.#complete = true
   }
 

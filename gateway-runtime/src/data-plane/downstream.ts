@@ -1,0 +1,23 @@
+import type { Fields } from './fields.ts'
+import type { MessageHead } from './http1/parser.ts'
+import type { Problem } from './problem.ts'
+
+/** The side of an exchange that faces the client, whatever protocol it speaks. */
+export interface Downstream {
+  readonly hasRoom: boolean
+  /** An answer before the answer (1xx); without a head only its status is sent. */
+  sendInterim(status: number, head?: MessageHead): void
+  /** Begins the answer. The body has `contentLength` bytes; undefined: known at its end. */
+  sendHead(head: MessageHead, contentLength: number | undefined): void
+  /** The chunk is used again as soon as this returns. */
+  sendBody(chunk: Buffer): void
+  /** The answer is complete. */
+  endResponse(trailers: Fields | undefined): void
+  flush(): void
+  /** Answers in the place of the upstream. */
+  reply(problem: Problem): void
+  /** Cuts the answer off: it cannot be completed, and the client must see that. */
+  abort(code: string): void
+  pauseBody(): void
+  resumeBody(): void
+}

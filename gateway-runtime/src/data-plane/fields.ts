@@ -1,0 +1,107 @@
+import type { Exchange } from './exchange.ts'
+import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
+import type { MessageHead } from './http1/parser.ts'
+
+/** Header fields in their order; `values[n]` belongs to `names[n]`. */
+export interface Fields {
+  readonly names: readonly HeaderName[]
+  readonly values: readonly string[]
+}
+
+/** Takes the fields of a head that is being written. */
+export interface FieldSink {
+  field(name: HeaderName, value: string): void
+}
+
+const ownFields = {
+  requestId: headerName('x-request-id'),
+  forwardedFor: headerName('x-forwarded-for'),
+  forwardedProto: headerName('x-forwarded-proto'),
+  forwardedHost: headerName('x-forwarded-host'),
+  via: headerName('via'),
+}
+
+/**
+ * The fields of a request as the target sees them, but for those that frame it: without the fields of one connection
+ * and those that `Connection` names, and only then with the gateway's own, so that a client cannot take them away.
+ */
+export function writeRequestFields(exchange: Exchange, sink: FieldSink): void {
+  const { head, facts, peerIsTrusted } = exchange
+  const { names, values, connectionFields } = head
+  let forwardedFor = ''
+  let forwardedProto = false
+  let forwardedHost = false
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index]!
+    const value = values[index]!
+    switch (name.kind) {
+      case HeaderKind.forwardedFor:
+        if (peerIsTrusted) forwardedFor += `${value}, `
+        continue
+      case HeaderKind.forwarded:
+        if (!peerIsTrusted) continue
+        forwardedProto ||= name === ownFields.forwardedProto || name.lower === 'x-forwarded-proto'
+        forwardedHost ||= name === ownFields.forwardedHost || name.lower === 'x-forwarded-host'
+        break
+      case HeaderKind.other:
+      case HeaderKind.singleton:
+      case HeaderKind.date:
+        break
+      default:
+        continue
+    }
+    if (connectionFields.length > 0 && connectionFields.includes(name.lower)) continue
+    sink.field(name, value)
+  }
+  sink.field(ownFields.requestId, exchange.requestId)
+  sink.field(ownFields.forwardedFor, forwardedFor + facts.peerAddress)
+  if (!forwardedProto) sink.field(ownFields.forwardedProto, facts.scheme)
+  if (!forwardedHost) sink.field(ownFields.forwardedHost, head.authority)
+  sink.field(ownFields.via, head.version === 20 ? '2 gatehouse' : '1.1 gatehouse')
+}
+
+/**
+ * The fields of an upstream's answer that are passed on: those of one connection are not, framing is written anew.
+ * Returns whether Date was among them.
+ */
+export function writeResponseFields(head: MessageHead, sink: FieldSink): boolean {
+  const { names, values } = head
+  let hasDate = false
+  let dropped: readonly string[] | undefined
+  for (let index = 0; index < names.length; index++) {
+    if (names[index]!.kind !== HeaderKind.connection || /^(close|keep-alive)$/i.test(values[index]!)) continue
+    const options = values[index]!.split(',').map((option) => option.trim().toLowerCase())
+    dropped = [...(dropped ?? []), ...options]
+  }
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index]!
+    switch (name.kind) {
+      case HeaderKind.connection:
+      case HeaderKind.contentLength:
+      case HeaderKind.transferEncoding:
+      case HeaderKind.hopByHop:
+      case HeaderKind.requestId:
+        continue
+    }
+    if (dropped?.includes(name.lower)) continue
+    hasDate ||= name.kind === HeaderKind.date
+    sink.field(name, values[index]!)
+  }
+  return hasDate
+}
+
+/**
+ * The trailers that are passed on: never one that frames, routes or authenticates a message (RFC 9110 section
+ * 6.5.1). Undefined where none is left.
+ */
+export function passedTrailers(trailers: Fields | undefined): Fields | undefined {
+  if (!trailers) return undefined
+  const names: HeaderName[] = []
+  const values: string[] = []
+  for (const [index, name] of trailers.names.entries()) {
+    if (name.kind !== HeaderKind.other || /^(content-|cookie$|set-cookie$)/.test(name.lower)) continue
+    names.push(name)
+    values.push(trailers.values[index]!)
+  }
+  return names.length > 0 ? { names, values } : undefined
+}

@@ -1,0 +1,26 @@
+import { UpstreamError } from '../upstreams/upstream-error.ts'
+import { HeaderKind } from './header-name.ts'
+import type { MessageHead } from './parser.ts'
+
+/** The length of an answer's body; undefined where only its end tells. Throws UpstreamError for an odd answer. */
+export function readResponseFraming(head: MessageHead): number | undefined {
+  const refuse = (reason: string): never => {
+    throw new UpstreamError('bad-response', reason, false)
+  }
+  if (head.status > 599) refuse(`status ${head.status}`)
+  let contentLength: number | undefined
+  let isChunked = false
+  for (let index = 0; index < head.names.length; index++) {
+    const { kind } = head.names[index]!
+    const value = head.values[index]!
+    if (kind === HeaderKind.contentLength) {
+      if (contentLength !== undefined || !/^\d{1,16}$/.test(value)) refuse('odd Content-Length')
+      contentLength = Number(value)
+    } else if (kind === HeaderKind.transferEncoding) {
+      if (isChunked || value.toLowerCase() !== 'chunked') refuse(`Transfer-Encoding ${value}`)
+      isChunked = true
+    }
+  }
+  if (isChunked && contentLength !== undefined) refuse('Content-Length with Transfer-Encoding')
+  return contentLength
+}

@@ -1,0 +1,45 @@
+import { STATUS_CODES } from 'node:http'
+import { type FieldSink, writeResponseFields } from '../fields.ts'
+import type { HeaderName } from './header-name.ts'
+import type { MessageHead } from './parser.ts'
+
+const statusLines = new Map<number, string>()
+/** With its line end. The reason phrase is the standard's, never the upstream's. */
+export function statusLine(status: number): string {
+  let line = statusLines.get(status)
+  if (!line) {
+    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+    statusLines.set(status, line)
+  }
+  return line
+}
+
+let dateLine = ''
+let dateUntil = 0
+/** A Date field, made once a second. */
+export function currentDateLine(): string {
+  const now = Date.now()
+  if (now >= dateUntil) {
+    dateLine = `date: ${new Date(now).toUTCString()}\r\n`
+    dateUntil = now - (now % 1_000) + 1_000
+  }
+  return dateLine
+}
+
+class Lines implements FieldSink {
+  text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  field(name: HeaderName, value: string): void {
+    this.text += `${name.raw}: ${value}\r\n`
+  }
+}
+
+/** Status line and fields of an upstream's answer, with Date; without framing and without the empty line. */
+export function responseHeadText(head: MessageHead): string {
+  const lines = new Lines(statusLine(head.status))
+  return writeResponseFields(head, lines) ? lines.text : lines.text + currentDateLine()
+}

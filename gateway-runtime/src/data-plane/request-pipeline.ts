@@ -1,0 +1,185 @@
+import type { Reply } from '../plugins/contract.ts'
+import type { Downstream } from './downstream.ts'
+import { type ClientFacts, Exchange } from './exchange.ts'
+import type { Fields } from './fields.ts'
+import { Forwarding } from './forwarding.ts'
+import { HeaderKind } from './http1/header-name.ts'
+import type { RequestHead } from './http1/request-head.ts'
+import { type Problem, problem } from './problem.ts'
+import { isRequestId, newRequestId } from './request-id.ts'
+import type { NamedHook, RouteRuntime } from './runtime.ts'
+import type { WorkerContext } from './worker-context.ts'
+
+const tooLarge = problem(413, 'body-too-large', 'The body of the request is larger than this gateway takes.')
+
+/**
+ * One request on its way: route, plugins, upstream, and the record of it. What the client speaks is behind
+ * `Downstream`; a connection calls `start` once, then gives body and end as they come, and `record` when it is over.
+ */
+export class RequestPipeline {
+  readonly exchange: Exchange
+  readonly #client: Downstream
+  readonly #context: WorkerContext
+  #forwarding: Forwarding | undefined
+  /** Pieces of a body that came while a plugin was still deciding; the client was told to stop behind them. */
+  #held: Buffer[] | undefined
+  #trailers: Fields | undefined
+  #requestComplete = false
+  #over = false
+
+  constructor(head: RequestHead, facts: ClientFacts, client: Downstream, context: WorkerContext) {
+    this.exchange = newExchange(head, facts, context)
+    this.#client = client
+    this.#context = context
+  }
+
+  get responseStarted(): boolean {
+    return this.exchange.status !== 0
+  }
+
+  start(): void {
+    const { exchange } = this
+    const { runtime } = this.#context
+    const { contentLength } = exchange.head
+    if (contentLength !== undefined && contentLength > runtime.limits.body_bytes)
+      return this.#client.reply(tooLarge)
+    const match = runtime.router.match(exchange)
+    exchange.route = match?.value
+    exchange.matchedLength = match?.matchedLength ?? 0
+    this.#runHooks(match?.value.onRequest ?? runtime.globalOnRequest, 0)
+  }
+
+  onBody(chunk: Buffer): void {
+    const { exchange } = this
+    exchange.requestBytes += chunk.length
+    if (exchange.requestBytes > this.#context.runtime.limits.body_bytes) return this.replace(tooLarge)
+    if (this.#forwarding) return this.#forwarding.onRequestBody(chunk)
+    if (this.responseStarted) return
+    this.#held = [...(this.#held ?? []), chunk]
+    this.#client.pauseBody()
+  }
+
+  onEnd(trailers: Fields | undefined): void {
+    this.#requestComplete = true
+    this.#trailers = trailers
+    this.#forwarding?.onRequestEnd(trailers)
+  }
+
+  /** Sends what the target was given so far. */
+  flushRequest(): void {
+    this.#forwarding?.flushRequest()
+  }
+
+  /** The client takes more of the answer. */
+  onClientDrain(): void {
+    this.#forwarding?.onClientDrain()
+  }
+
+  /** The target answers no more: from here the connection is on its own. */
+  detach(): void {
+    this.#forwarding = undefined
+    if (!this.#held) return
+    this.#held = undefined
+    this.#client.resumeBody()
+  }
+
+  /** Gives the request up and answers so; cuts off an answer that has begun. */
+  replace(reply: Problem): void {
+    this.#forwarding?.abandon()
+    this.detach()
+    if (this.responseStarted) this.#client.abort(reply.code)
+    else this.#client.reply(reply)
+  }
+
+  /** The client has gone. */
+  abandon(): void {
+    this.#forwarding?.abandon()
+    this.detach()
+    if (!this.responseStarted) this.exchange.status = 499
+    this.exchange.code ??= 'client-closed'
+    this.record()
+  }
+
+  /** Puts what became of the request into metrics and access log; once. */
+  record(): void {
+    if (this.#over) return
+    this.#over = true
+    const duration = performance.now() - this.exchange.startedAt
+    this.#context.metrics.record(this.exchange, duration)
+    this.#context.accessLog.write(this.exchange, duration)
+  }
+
+  #runHooks(hooks: readonly NamedHook[], from: number): void {
+    const { exchange } = this
+    for (let index = from; index < hooks.length; index++) {
+      const { plugin, hook } = hooks[index]!
+      try {
+        const outcome = hook(exchange)
+        if (outcome === undefined) continue
+        if (!(outcome instanceof Promise)) return this.#client.reply(outcome)
+        outcome.then(
+          (reply) => this.#resume(() => this.#onHookReply(reply, hooks, index + 1)),
+          (error) => this.#resume(() => this.#onPluginFailure(plugin, error)),
+        )
+        return
+      } catch (error) {
+        return this.#onPluginFailure(plugin, error)
+      }
+    }
+    if (exchange.route) this.#forward(exchange.route)
+    else this.#client.reply(problem(404, 'no-route', 'No route of this gateway matches the request.'))
+  }
+
+  /** Goes on after a promise, unless the request is over by now. */
+  #resume(next: () => void): void {
+    if (this.#over || this.responseStarted) return
+    next()
+    this.flushRequest()
+    this.#client.flush()
+  }
+
+  #onHookReply(reply: Reply | undefined, hooks: readonly NamedHook[], next: number): void {
+    if (reply) this.replace(reply)
+    else this.#runHooks(hooks, next)
+  }
+
+  #onPluginFailure(plugin: string, error: unknown): void {
+    this.#context.metrics.countPluginFailure()
+    this.#context.errorLog.write('error', 'plugin failed', {
+      plugin,
+      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      route: this.exchange.routeName,
+      request_id: this.exchange.requestId,
+    })
+    this.replace(problem(500, 'plugin-failed', 'The gateway could not process the request.'))
+  }
+
+  #forward(route: RouteRuntime): void {
+    if (this.exchange.head.expectsContinue) this.#client.sendInterim(100)
+    const forwarding = new Forwarding(this.exchange, route, this.#client, this.#context)
+    this.#forwarding = forwarding
+    forwarding.start()
+    if (this.#held) {
+      const held = this.#held
+      this.#held = undefined
+      for (const chunk of held) forwarding.onRequestBody(chunk)
+      this.#client.resumeBody()
+    }
+    if (this.#requestComplete) forwarding.onRequestEnd(this.#trailers)
+  }
+}
+
+function newExchange(head: RequestHead, facts: ClientFacts, { runtime }: WorkerContext): Exchange {
+  const { trustedProxies } = runtime
+  const { peerAddress } = facts
+  const peerIsTrusted = trustedProxies.trusts(peerAddress)
+  if (!peerIsTrusted) {
+    return new Exchange(head, facts, { clientAddress: peerAddress, requestId: newRequestId(), peerIsTrusted })
+  }
+  const valuesOf = (wanted: HeaderKind) =>
+    head.values.filter((_, index) => head.names[index]!.kind === wanted)
+  const clientAddress = trustedProxies.clientAddress(peerAddress, valuesOf(HeaderKind.forwardedFor).join(','))
+  const [given] = valuesOf(HeaderKind.requestId)
+  const requestId = given !== undefined && isRequestId(given) ? given : newRequestId()
+  return new Exchange(head, facts, { clientAddress, requestId, peerIsTrusted })
+}
