@@ -40,8 +40,8 @@ export function writeRequestFields(exchange: Exchange, sink: FieldSink): void {
         continue
       case HeaderKind.forwarded:
         if (!peerIsTrusted) continue
-        forwardedProto ||= name === ownFields.forwardedProto || name.lower === 'x-forwarded-proto'
-        forwardedHost ||= name === ownFields.forwardedHost || name.lower === 'x-forwarded-host'
+        forwardedProto ||= name.lower === 'x-forwarded-proto'
+        forwardedHost ||= name.lower === 'x-forwarded-host'
         break
       case HeaderKind.other:
       case HeaderKind.singleton:
