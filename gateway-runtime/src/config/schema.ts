@@ -32,6 +32,12 @@ export const listenerSchema = z
     protocol: z.enum(['http', 'https']).default('http'),
     certificate: z.string().optional().describe('PEM file with the certificate chain, for https.'),
     key: z.string().optional().describe('PEM file with the private key, for https.'),
+    http2: z
+      .boolean()
+      .optional()
+      .describe(
+        'Whether HTTP/2 is spoken: by ALPN on https (there by default), as h2c on http (not by default).',
+      ),
     min_tls_version: z.enum(['1.2', '1.3']).default('1.3').describe('Oldest TLS version that is accepted.'),
   })
   .refine((listener) => listener.protocol === 'http' || (listener.certificate && listener.key), {
@@ -224,6 +230,12 @@ export const configurationSchema = z.strictObject({
         .min(1)
         .default(65_536)
         .describe('Connections of clients at once, over all workers.'),
+      streams: z
+        .int()
+        .min(1)
+        .max(1_000)
+        .default(100)
+        .describe('Requests at once on one HTTP/2 connection of a client.'),
       upstream_connections: z
         .int()
         .min(1)

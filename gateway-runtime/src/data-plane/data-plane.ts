@@ -5,12 +5,19 @@ import { WorkerMetrics } from '../telemetry/metrics.ts'
 import type { MessageToWorker, WorkerSettings } from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
 import { ClientConnection } from './http1/client-connection.ts'
+import { Http2ClientConnection } from './http2/client-connection.ts'
 import { Listeners } from './listeners.ts'
+import { ProtocolSniffer } from './protocol-sniffer.ts'
 import { type Runtime, RuntimeBuilder } from './runtime.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 type SnapshotMessage = Extract<MessageToWorker, { type: 'snapshot' }>
+
+interface OpenConnection {
+  /** Closes when the answers that are being given are complete; at once where there are none. */
+  drain(): void
+}
 
 /** One worker's data plane: its sockets, its connections, and the snapshot that new requests see. */
 export class DataPlane implements WorkerContext {
@@ -20,8 +27,8 @@ export class DataPlane implements WorkerContext {
   readonly metrics: WorkerMetrics
   draining = false
   readonly #settings: WorkerSettings
-  readonly #listeners = new Listeners((socket, facts) => this.#onConnection(socket, facts))
-  readonly #connections = new Set<ClientConnection>()
+  readonly #listeners = new Listeners((socket, facts, sniff) => this.#onConnection(socket, facts, sniff))
+  readonly #connections = new Set<OpenConnection>()
   #runtime: Runtime | undefined
   #onDrained: (() => void) | undefined
 
@@ -77,7 +84,7 @@ export class DataPlane implements WorkerContext {
     this.errorLog.close()
   }
 
-  #onConnection(socket: Socket, facts: ClientFacts): void {
+  #onConnection(socket: Socket, facts: ClientFacts, sniff: boolean): void {
     const limit = Math.ceil(this.runtime.limits.connections / this.#settings.workers)
     if (this.#connections.size >= limit) {
       this.metrics.countConnectionRefused()
@@ -86,12 +93,33 @@ export class DataPlane implements WorkerContext {
       return
     }
     this.metrics.onConnection()
-    this.#connections.add(
-      new ClientConnection(socket, facts, this, (connection) => this.#onClosed(connection)),
+    if (!sniff) {
+      this.#open(socket, facts)
+      return
+    }
+    const sniffer = new ProtocolSniffer(
+      socket,
+      this,
+      (protocol, first) => {
+        this.#connections.delete(sniffer)
+        this.#open(socket, { ...facts, protocol }).receive(first)
+      },
+      () => this.#onClosed(sniffer),
     )
+    this.#connections.add(sniffer)
   }
 
-  #onClosed(connection: ClientConnection): void {
+  #open(socket: Socket, facts: ClientFacts): ClientConnection | Http2ClientConnection {
+    const onClosed = (connection: OpenConnection) => this.#onClosed(connection)
+    const connection =
+      facts.protocol === 'HTTP/2'
+        ? new Http2ClientConnection(socket, facts, this, onClosed)
+        : new ClientConnection(socket, facts, this, onClosed)
+    this.#connections.add(connection)
+    return connection
+  }
+
+  #onClosed(connection: OpenConnection): void {
     this.metrics.onConnectionClosed()
     this.#connections.delete(connection)
     if (this.draining && this.#connections.size === 0) this.#onDrained?.()

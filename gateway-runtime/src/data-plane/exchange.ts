@@ -1,4 +1,5 @@
 import type { Exchange as PluginExchange, PluginRequest } from '../plugins/contract.ts'
+import { type HeaderName, headerName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import type { RouteRuntime } from './runtime.ts'
 
@@ -9,6 +10,7 @@ export interface ClientFacts {
   readonly localPort: number
   /** `TLSv1.3`, or undefined without TLS. */
   readonly tlsVersion: string | undefined
+  readonly protocol: 'HTTP/1.1' | 'HTTP/2'
 }
 
 // Plugins add the same few names again and again.
@@ -49,8 +51,8 @@ export class Exchange implements PluginExchange, PluginRequest {
   target: string | undefined
   /** Milliseconds from the first attempt to the head of the answer, or to the last failure. */
   upstreamTime = 0
-  /** What plugins add to the answer: lines of a header. */
-  extraHeaderLines = ''
+  /** What plugins add to the answer. */
+  readonly extraFields: (readonly [name: HeaderName, value: string])[] = []
 
   constructor(
     head: RequestHead,
@@ -103,6 +105,6 @@ export class Exchange implements PluginExchange, PluginRequest {
     if (!isToken(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
       throw new TypeError(`not a header field: ${name}`)
     }
-    this.extraHeaderLines += `${name}: ${value}\r\n`
+    this.extraFields.push([headerName(name), value])
   }
 }

@@ -9,7 +9,8 @@ import { plainAddress } from './trusted-proxies.ts'
 const backlog = 4_096 // the kernel takes the smaller of this and net.core.somaxconn
 const handshakeTimeout = 10_000
 
-export type OnConnection = (socket: Socket, facts: ClientFacts) => void
+/** A client, as far as it is known before its first byte; `sniff`: that byte tells which protocol it speaks. */
+export type OnConnection = (socket: Socket, facts: ClientFacts, sniff: boolean) => void
 
 interface OpenListener {
   readonly server: Server
@@ -17,7 +18,8 @@ interface OpenListener {
 }
 
 /** What cannot be changed without opening the socket anew. */
-const keyOf = ({ host, port, protocol }: Listener): string => `${protocol}://${host}:${port}`
+const keyOf = ({ host, port, protocol, http2 }: Listener): string =>
+  `${protocol}://${host}:${port} ${http2 ?? ''}`
 
 /** The listening sockets of one worker. Every worker has its own (SO_REUSEPORT); the kernel spreads connections. */
 export class Listeners {
@@ -67,21 +69,25 @@ export class Listeners {
   #create(listener: Listener, pemFiles: PemFiles): Server {
     const options = { allowHalfOpen: true, noDelay: true }
     if (listener.protocol === 'http') {
-      return createServer(options, (socket) => this.#onConnection(socket, clientFacts(socket, undefined)))
+      const sniff = listener.http2 === true
+      return createServer(options, (socket) =>
+        this.#onConnection(socket, clientFacts(socket, undefined), sniff),
+      )
     }
     const server = createTlsServer({ ...options, ...tlsOptions(listener, pemFiles), handshakeTimeout })
     server.on('secureConnection', (socket) => {
-      this.#onConnection(socket, clientFacts(socket, (socket as TLSSocket).getProtocol() ?? undefined))
+      this.#onConnection(socket, clientFacts(socket, socket), false)
     })
     return server
   }
 }
 
-const clientFacts = (socket: Socket, tlsVersion: string | undefined): ClientFacts => ({
+const clientFacts = (socket: Socket, tls: TLSSocket | undefined): ClientFacts => ({
   peerAddress: plainAddress(socket.remoteAddress),
-  scheme: tlsVersion === undefined ? 'http' : 'https',
+  scheme: tls ? 'https' : 'http',
   localPort: socket.localPort ?? 0,
-  tlsVersion,
+  tlsVersion: tls?.getProtocol() ?? undefined,
+  protocol: tls?.alpnProtocol === 'h2' ? 'HTTP/2' : 'HTTP/1.1',
 })
 
 function tlsOptions(listener: Listener, pemFiles: PemFiles) {
@@ -89,7 +95,7 @@ function tlsOptions(listener: Listener, pemFiles: PemFiles) {
     cert: pemFiles.get(listener.certificate!)!,
     key: pemFiles.get(listener.key!)!,
     minVersion: `TLSv${listener.min_tls_version}`,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: listener.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
   } as const
 }
 

@@ -26,6 +26,8 @@ function seconds(milliseconds: number): string {
   return `${whole}.${String(1e6 + microseconds - whole * 1e6).substring(1)}`
 }
 
+const protocols: Record<number, string> = { 10: '1.0', 11: '1.1', 20: '2' }
+
 /**
  * access.log: a JSON object a line, one a request. Times are in seconds; `gateway_duration` is the gateway's own
  * part. Queries and header values but User-Agent are left out: they carry secrets.
@@ -48,7 +50,7 @@ export class AccessLog {
     let line =
       `{"time":"${isoTime()}","request_id":"${exchange.requestId}","client_address":"${exchange.clientAddress}",` +
       `"method":"${exchange.method}","scheme":"${facts.scheme}","host":${quote(exchange.host)},` +
-      `"path":${quote(exchange.path)},"protocol":"HTTP/${exchange.head.version === 11 ? '1.1' : '1.0'}",` +
+      `"path":${quote(exchange.path)},"protocol":"HTTP/${protocols[exchange.head.version]}",` +
       `"status":${exchange.status},"duration":${seconds(duration)},` +
       `"upstream_duration":${seconds(exchange.upstreamTime)},` +
       `"gateway_duration":${seconds(Math.max(duration - exchange.upstreamTime, 0))},` +

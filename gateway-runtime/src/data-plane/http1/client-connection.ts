@@ -59,7 +59,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     this.#onClosed = onClosed
     this.#writer = new SocketWriter(socket, true)
     this.#parser = new Parser(parserType.request, context.runtime.parserLimits, this)
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on('data', (chunk: Buffer) => this.receive(chunk))
     socket.on('drain', () => this.#onDrain())
     socket.on('end', () => this.#onEnd())
     socket.on('error', () => socket.destroy())
@@ -89,7 +89,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
 
   // What the client sends.
 
-  #onData(chunk: Buffer): void {
+  receive(chunk: Buffer): void {
     if (this.#phase === 'lingering') return
     if (this.#pipeline && this.#requestComplete) {
       this.#pending = this.#pending ? Buffer.concat([this.#pending, chunk]) : chunk
@@ -212,7 +212,8 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
 
   /** The fields that the gateway adds, and the end of the head. */
   #ownFields(exchange: Exchange): string {
-    let text = `${exchange.extraHeaderLines}x-request-id: ${exchange.requestId}\r\n`
+    let text = `x-request-id: ${exchange.requestId}\r\n`
+    for (const [name, value] of exchange.extraFields) text += `${name.raw}: ${value}\r\n`
     if (!this.#keepAlive) text += 'connection: close\r\n'
     else if (exchange.head.version === 10) text += 'connection: keep-alive\r\n'
     return `${text}\r\n`

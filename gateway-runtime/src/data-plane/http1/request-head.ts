@@ -52,7 +52,7 @@ const protectedFields =
  * Throws HeadRefused.
  */
 export function readRequestHead(head: MessageHead): RequestHead {
-  if (head.version !== 11 && head.version !== 10) {
+  if (head.version !== 11 && head.version !== 10 && head.version !== 20) {
     throw new HeadRefused(505, 'http-version-not-supported', 'the gateway speaks HTTP/1.0 and HTTP/1.1 here')
   }
   if (head.method === 'CONNECT' || head.method === 'TRACE' || head.method === 'PRI') {
@@ -71,7 +71,7 @@ export function readRequestHead(head: MessageHead): RequestHead {
     connectionFields: fields.connectionFields,
     isChunked: fields.isChunked,
     contentLength: fields.isChunked ? undefined : (fields.contentLength ?? 0),
-    expectsContinue: fields.expectsContinue && hasBody && head.version === 11,
+    expectsContinue: fields.expectsContinue && hasBody && head.version !== 10,
     acceptsTrailers: fields.acceptsTrailers,
   }
 }

@@ -14,17 +14,19 @@ export function statusLine(status: number): string {
   return line
 }
 
-let dateLine = ''
+let date = ''
 let dateUntil = 0
-/** A Date field, made once a second. */
-export function currentDateLine(): string {
+/** Now as a Date field has it (RFC 9110 section 5.6.7), made once a second. */
+export function currentDate(): string {
   const now = Date.now()
   if (now >= dateUntil) {
-    dateLine = `date: ${new Date(now).toUTCString()}\r\n`
+    date = new Date(now).toUTCString()
     dateUntil = now - (now % 1_000) + 1_000
   }
-  return dateLine
+  return date
 }
+
+export const currentDateLine = (): string => `date: ${currentDate()}\r\n`
 
 class Lines implements FieldSink {
   text: string
