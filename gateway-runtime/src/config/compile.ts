@@ -61,6 +61,7 @@ function compileService(service: Service, upstreams: ReadonlyMap<string, Compile
   return {
     name: service.name,
     tlsVerify: service.tls_verify,
+    http2: usesHttp2(service),
     retries: service.retries,
     connectTimeout: service.connect_timeout,
     readTimeout: service.read_timeout,
@@ -71,6 +72,11 @@ function compileService(service: Service, upstreams: ReadonlyMap<string, Compile
   }
 }
 
+function usesHttp2({ url, protocol, http_version }: Service): boolean {
+  const isGrpc = /^grpcs?:/i.test(url ?? '') || protocol === 'grpc' || protocol === 'grpcs'
+  return http_version === undefined ? isGrpc : http_version === '2'
+}
+
 type Destination = Pick<CompiledService, 'upstream' | 'tls' | 'path' | 'hostHeader'>
 
 function behindUpstream(service: Service, upstreams: ReadonlyMap<string, CompiledUpstream>): Destination {
@@ -78,7 +84,7 @@ function behindUpstream(service: Service, upstreams: ReadonlyMap<string, Compile
   if (!upstream) throw new Error(`service ${JSON.stringify(service.name)} has no upstream`)
   return {
     upstream,
-    tls: service.protocol === 'https',
+    tls: service.protocol === 'https' || service.protocol === 'grpcs',
     path: withoutLastSlash(service.path ?? ''),
     hostHeader: undefined,
   }
@@ -87,7 +93,7 @@ function behindUpstream(service: Service, upstreams: ReadonlyMap<string, Compile
 /** A service with a url is an upstream with one target. */
 function behindUrl(name: string, text: string): Destination {
   const url = new URL(text)
-  const tls = url.protocol === 'https:'
+  const tls = url.protocol === 'https:' || url.protocol === 'grpcs:'
   const upstream = `service:${name}`
   const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port)
   return {

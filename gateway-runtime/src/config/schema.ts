@@ -21,8 +21,14 @@ const targetAddress = z
 
 const serviceUrl = z.string().refine((text) => {
   const url = URL.parse(text)
-  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '' && !url.username && !url.search
-}, 'expected http:// or https:// with a host, such as http://10.0.12.7:8080/orders')
+  return (
+    url !== null &&
+    /^(https?|grpcs?):$/.test(url.protocol) &&
+    url.hostname !== '' &&
+    !url.username &&
+    !url.search
+  )
+}, 'expected http://, https://, grpc:// or grpcs:// with a host, such as http://10.0.12.7:8080/orders')
 
 /** A socket that clients connect to. */
 export const listenerSchema = z
@@ -53,7 +59,7 @@ export const serviceSchema = z
       .describe('Where the service is; its path is put before the path of the request.'),
     upstream: name.optional().describe('Name of an upstream, in place of the host of a url.'),
     protocol: z
-      .enum(['http', 'https'])
+      .enum(['http', 'https', 'grpc', 'grpcs'])
       .optional()
       .describe('With upstream: how its targets are spoken to; http.'),
     path: z
@@ -61,6 +67,10 @@ export const serviceSchema = z
       .startsWith('/')
       .optional()
       .describe('With upstream: put before the path of the request.'),
+    http_version: z
+      .enum(['1.1', '2'])
+      .optional()
+      .describe('Version of HTTP that its targets are spoken to in; 2 for grpc and grpcs, else 1.1.'),
     retries: z.int().min(0).max(10).default(3).describe('How often a failed request is tried again.'),
     connect_timeout: duration.default(5_000).describe('Time to connect to a target.'),
     read_timeout: duration

@@ -24,6 +24,7 @@ export interface CompiledService {
   readonly upstream: CompiledUpstream
   readonly tls: boolean
   readonly tlsVerify: boolean
+  readonly http2: boolean
   /** Put before the path that is sent on; without a slash at its end; '' for none. */
   readonly path: string
   /** What the target sees as Host unless the route preserves the client's: host, with a port that is not the default. */

@@ -3,12 +3,15 @@ import type { Downstream } from './downstream.ts'
 import { type ClientFacts, Exchange } from './exchange.ts'
 import type { Fields } from './fields.ts'
 import { Forwarding } from './forwarding.ts'
+import { grpcTimeout, isGrpc } from './grpc.ts'
 import { HeaderKind } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import { type Problem, problem } from './problem.ts'
 import { isRequestId, newRequestId } from './request-id.ts'
 import type { NamedHook, RouteRuntime } from './runtime.ts'
 import type { WorkerContext } from './worker-context.ts'
+
+const longestDeadline = 2 ** 31 - 1 // of a timer of Node.js: 24 days
 
 const tooLarge = problem(413, 'body-too-large', 'The body of the request is larger than this gateway takes.')
 
@@ -24,6 +27,7 @@ export class RequestPipeline {
   /** Pieces of a body that came while a plugin was still deciding; the client was told to stop behind them. */
   #held: Buffer[] | undefined
   #trailers: Fields | undefined
+  #grpcDeadline: NodeJS.Timeout | undefined
   #requestComplete = false
   #over = false
 
@@ -104,6 +108,7 @@ export class RequestPipeline {
   record(): void {
     if (this.#over) return
     this.#over = true
+    clearTimeout(this.#grpcDeadline)
     const duration = performance.now() - this.exchange.startedAt
     this.#context.metrics.record(this.exchange, duration)
     this.#context.accessLog.write(this.exchange, duration)
@@ -156,6 +161,7 @@ export class RequestPipeline {
 
   #forward(route: RouteRuntime): void {
     if (this.exchange.head.expectsContinue) this.#client.sendInterim(100)
+    if (isGrpc(this.exchange.head)) this.#setGrpcDeadline()
     const forwarding = new Forwarding(this.exchange, route, this.#client, this.#context)
     this.#forwarding = forwarding
     forwarding.start()
@@ -167,7 +173,20 @@ export class RequestPipeline {
     }
     if (this.#requestComplete) forwarding.onRequestEnd(this.#trailers)
   }
+
+  /** The target is told the time too, and may be late with it or gone. */
+  #setGrpcDeadline(): void {
+    const timeout = grpcTimeout(this.exchange.header('grpc-timeout') ?? '')
+    if (timeout === undefined || timeout > longestDeadline) return
+    this.#grpcDeadline = setTimeout(() => this.replace(deadlineExceeded), timeout)
+  }
 }
+
+const deadlineExceeded = problem(
+  504,
+  'deadline-exceeded',
+  'The call did not end in the time that its client gave it.',
+)
 
 function newExchange(head: RequestHead, facts: ClientFacts, { runtime }: WorkerContext): Exchange {
   const { trustedProxies } = runtime

@@ -57,7 +57,10 @@ async function ask(request: string, until: RegExp): Promise<string> {
 
 describe('trailers', () => {
   test('of an answer reach a client that takes them, without those that frame or route', async () => {
-    const answer = await ask('GET /trailers HTTP/1.1\r\nHost: h\r\nTE: trailers\r\n\r\n', /\r\n0\r\n(.*\r\n)?\r\n$/s)
+    const answer = await ask(
+      'GET /trailers HTTP/1.1\r\nHost: h\r\nTE: trailers\r\n\r\n',
+      /\r\n0\r\n(.*\r\n)?\r\n$/s,
+    )
     expect(answer).toMatch(/\r\n4\r\nbody\r\n0\r\nx-checksum: abc\r\nx-empty: \r\n\r\n$/)
     expect(received).toContain('te: trailers\r\nconnection: te\r\n')
   })

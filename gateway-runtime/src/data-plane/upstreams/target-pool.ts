@@ -4,6 +4,7 @@ import type { Limits } from '../../config/schema.ts'
 import type { CompiledService, Target } from '../../config/snapshot.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
+import { Http2Pool } from './http2-pool.ts'
 import { type ConnectionOwner, type Transport, UpstreamConnection } from './upstream-connection.ts'
 import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
 
@@ -11,6 +12,7 @@ import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upst
 export interface TransportSettings {
   readonly tls: boolean
   readonly tlsVerify: boolean
+  readonly http2: boolean
   /** Name for SNI and certificate; undefined: the target's own. */
   readonly serverName: string | undefined
 }
@@ -18,6 +20,7 @@ export interface TransportSettings {
 export const transportOf = (service: CompiledService): TransportSettings => ({
   tls: service.tls,
   tlsVerify: service.tlsVerify,
+  http2: service.http2,
   serverName: service.tls ? service.hostHeader?.replace(/:\d+$/, '') : undefined,
 })
 
@@ -30,6 +33,7 @@ export class TargetPool implements ConnectionOwner {
   readonly #transport: Transport
   readonly #wheel: TimerWheel
   readonly #idle: UpstreamConnection[] = []
+  readonly #http2: Http2Pool | undefined
   #limits: Limits
   #open = 0
   #retired = false
@@ -49,6 +53,7 @@ export class TargetPool implements ConnectionOwner {
     this.#transport = transportTo(target, transport)
     this.#limits = limits
     this.#wheel = wheel
+    this.#http2 = transport.http2 ? new Http2Pool(this.#transport, limits, wheel) : undefined
   }
 
   /**
@@ -56,6 +61,7 @@ export class TargetPool implements ConnectionOwner {
    * Undefined where all are in use.
    */
   open(request: UpstreamRequest, timeouts: ConnectionTimeouts, fresh: boolean): UpstreamStream | undefined {
+    if (this.#http2) return this.#http2.open(request, timeouts, fresh)
     const connection = (fresh ? undefined : this.#idle.pop()) ?? this.#connect()
     connection?.assign(request, timeouts)
     return connection
@@ -83,6 +89,7 @@ export class TargetPool implements ConnectionOwner {
   /** The target is no longer configured: idle connections close, those in use when they are done. */
   retire(): void {
     this.#retired = true
+    this.#http2?.retire()
     for (const connection of this.#idle.splice(0)) connection.destroy()
   }
 
@@ -93,23 +100,29 @@ export class TargetPool implements ConnectionOwner {
   }
 }
 
-function transportTo({ host, port }: Target, { tls, tlsVerify, serverName }: TransportSettings): Transport {
+function transportTo({ host, port }: Target, settings: TransportSettings): Transport {
+  const { tls, tlsVerify, http2, serverName } = settings
   if (!tls) {
-    return { connectEvent: 'connect', open: (onread) => connect({ host, port, noDelay: true, onread }) }
+    return {
+      scheme: 'http',
+      connectEvent: 'connect',
+      open: (onread) => connect({ host, port, noDelay: true, onread }),
+    }
   }
   const name = serverName ?? host
-  const settings = {
+  const tlsSettings = {
     host,
     port,
     rejectUnauthorized: tlsVerify,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [http2 ? 'h2' : 'http/1.1'],
     // RFC 6066 section 3: an address is not a server name; the certificate is checked against it all the same.
     ...(isIP(name) ? {} : { servername: name }),
   }
   return {
+    scheme: 'https',
     connectEvent: 'secureConnect',
     open: (onread) => {
-      const options = { ...settings, onread } // tls.connect hands it to net.connect
+      const options = { ...tlsSettings, onread } // tls.connect hands it to net.connect
       return connectTls(options)
     },
   }

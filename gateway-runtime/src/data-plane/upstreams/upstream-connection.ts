@@ -21,6 +21,7 @@ export interface OnRead {
 }
 
 export interface Transport {
+  readonly scheme: 'http' | 'https'
   readonly connectEvent: 'connect' | 'secureConnect'
   open(onread: OnRead): Socket
 }
