@@ -94,7 +94,7 @@ export class DataPlane implements WorkerContext {
     }
     this.metrics.onConnection()
     if (!sniff) {
-      this.#open(socket, facts)
+      this.#open(socket, facts, facts.scheme === 'http')
       return
     }
     const sniffer = new ProtocolSniffer(
@@ -102,19 +102,19 @@ export class DataPlane implements WorkerContext {
       this,
       (protocol, first) => {
         this.#connections.delete(sniffer)
-        this.#open(socket, { ...facts, protocol }).receive(first)
+        this.#open(socket, { ...facts, protocol }, false).receive(first)
       },
       () => this.#onClosed(sniffer),
     )
     this.#connections.add(sniffer)
   }
 
-  #open(socket: Socket, facts: ClientFacts): ClientConnection | Http2ClientConnection {
+  #open(socket: Socket, facts: ClientFacts, direct: boolean): ClientConnection | Http2ClientConnection {
     const onClosed = (connection: OpenConnection) => this.#onClosed(connection)
     const connection =
       facts.protocol === 'HTTP/2'
         ? new Http2ClientConnection(socket, facts, this, onClosed)
-        : new ClientConnection(socket, facts, this, onClosed)
+        : new ClientConnection(socket, direct, facts, this, onClosed)
     this.#connections.add(connection)
     return connection
   }

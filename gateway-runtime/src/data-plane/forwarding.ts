@@ -65,11 +65,11 @@ export class Forwarding implements UpstreamRequest {
     const stream = this.#stream
     if (!stream) {
       // Between two attempts: it goes out with the next one.
-      this.#replay?.push(chunk)
+      this.#replay?.push(Buffer.from(chunk))
       return this.#client.pauseBody()
     }
     if (this.#replaySize > replayBytes) this.#replay = undefined
-    this.#replay?.push(chunk)
+    this.#replay?.push(Buffer.from(chunk))
     stream.sendBody(chunk)
   }
 

@@ -70,7 +70,8 @@ export class Listeners {
     const options = { allowHalfOpen: true, noDelay: true }
     if (listener.protocol === 'http') {
       const sniff = listener.http2 === true
-      return createServer(options, (socket) =>
+      // Paused: nothing may be read before the connection has its own way of reading.
+      return createServer({ ...options, pauseOnConnect: !sniff }, (socket) =>
         this.#onConnection(socket, clientFacts(socket, undefined), sniff),
       )
     }

@@ -59,7 +59,7 @@ export class RequestPipeline {
     if (exchange.requestBytes > this.#context.runtime.limits.body_bytes) return this.replace(tooLarge)
     if (this.#forwarding) return this.#forwarding.onRequestBody(chunk)
     if (this.responseStarted) return
-    this.#held = [...(this.#held ?? []), chunk]
+    this.#held = [...(this.#held ?? []), Buffer.from(chunk)]
     this.#client.pauseBody()
   }
 

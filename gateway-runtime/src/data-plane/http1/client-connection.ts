@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { directSocket } from '../direct-socket.ts'
 import type { Downstream } from '../downstream.ts'
 import type { ClientFacts, Exchange } from '../exchange.ts'
 import type { Fields } from '../fields.ts'
@@ -15,6 +16,8 @@ import { SocketWriter } from './socket-writer.ts'
 type Phase = 'idle' | 'head' | 'body' | 'response' | 'lingering'
 type BodyFraming = 'none' | 'length' | 'chunked' | 'until-close'
 
+// One for all connections of a thread: what is read is parsed, and passed on or copied, before the next read.
+const readBuffer = Buffer.allocUnsafeSlow(65_536)
 const lingerTime = 2_000
 const mostDiscarded = 65_536 // of a body after its answer; past it, closing is cheaper than reading on
 const parseProblems = {
@@ -47,19 +50,24 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   #bodyLeft = 0
   #closed = false
 
+  /** `direct`: nothing was read of the socket, nor ever will be but here. */
   constructor(
-    socket: Socket,
+    accepted: Socket,
+    direct: boolean,
     facts: ClientFacts,
     context: WorkerContext,
     onClosed: (connection: ClientConnection) => void,
   ) {
+    const socket = direct
+      ? directSocket(accepted, readBuffer, (size) => this.receive(readBuffer.subarray(0, size)))
+      : accepted
     this.#socket = socket
     this.#facts = facts
     this.#context = context
     this.#onClosed = onClosed
-    this.#writer = new SocketWriter(socket, true)
+    this.#writer = new SocketWriter(socket)
     this.#parser = new Parser(parserType.request, context.runtime.parserLimits, this)
-    socket.on('data', (chunk: Buffer) => this.receive(chunk))
+    if (!direct) socket.on('data', (chunk: Buffer) => this.receive(chunk))
     socket.on('drain', () => this.#onDrain())
     socket.on('end', () => this.#onEnd())
     socket.on('error', () => socket.destroy())
@@ -89,10 +97,11 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
 
   // What the client sends.
 
+  /** The chunk is used again as soon as this returns. */
   receive(chunk: Buffer): void {
     if (this.#phase === 'lingering') return
     if (this.#pipeline && this.#requestComplete) {
-      this.#pending = this.#pending ? Buffer.concat([this.#pending, chunk]) : chunk
+      this.#pending = Buffer.concat(this.#pending ? [this.#pending, chunk] : [chunk])
       this.#socket.pause()
       return
     }
@@ -105,7 +114,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     try {
       while (rest.length > 0 && this.#phase !== 'lingering' && !this.#closed) {
         if (this.#pipeline && this.#requestComplete) {
-          this.#pending = rest
+          this.#pending = Buffer.from(rest)
           this.#socket.pause()
           break
         }

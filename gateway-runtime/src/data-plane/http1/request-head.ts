@@ -52,9 +52,14 @@ const protectedFields =
  * Throws HeadRefused.
  */
 export function readRequestHead(head: MessageHead): RequestHead {
-  if (head.version !== 11 && head.version !== 10 && head.version !== 20) {
+  if (head.version !== 11 && head.version !== 10) {
     throw new HeadRefused(505, 'http-version-not-supported', 'the gateway speaks HTTP/1.0 and HTTP/1.1 here')
   }
+  return readCommonHead(head)
+}
+
+/** What is the same for every version of HTTP. Throws HeadRefused. */
+export function readCommonHead(head: MessageHead): RequestHead {
   if (head.method === 'CONNECT' || head.method === 'TRACE' || head.method === 'PRI') {
     throw new HeadRefused(405, 'method-not-allowed', `${head.method} is not served`)
   }

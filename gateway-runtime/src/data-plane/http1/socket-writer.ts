@@ -9,13 +9,10 @@ const smallest = 8_192 // a piece of body from which a copy costs more than a se
  */
 export class SocketWriter {
   readonly #socket: Socket
-  readonly #borrows: boolean
   #text = ''
 
-  /** `borrows`: the chunks it is given are views of memory that is used again as soon as `chunk` returns. */
-  constructor(socket: Socket, borrows: boolean) {
+  constructor(socket: Socket) {
     this.#socket = socket
-    this.#borrows = borrows
   }
 
   /** Latin-1 text: heads and the framing of chunks. */
@@ -23,6 +20,7 @@ export class SocketWriter {
     this.#text += text
   }
 
+  /** The chunk is used again as soon as this returns. */
   chunk(chunk: Buffer): void {
     if (chunk.length < smallest) {
       this.#text += chunk.toString('latin1')
@@ -31,7 +29,7 @@ export class SocketWriter {
     const socket = this.#socket
     socket.cork()
     this.flush()
-    socket.write(this.#borrows ? Buffer.from(chunk) : chunk)
+    socket.write(Buffer.from(chunk))
     process.nextTick(uncork, socket)
   }
 

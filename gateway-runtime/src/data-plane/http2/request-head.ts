@@ -1,6 +1,6 @@
 import type { FieldSink, Fields } from '../fields.ts'
 import { HeaderKind, type HeaderName, headerName } from '../http1/header-name.ts'
-import { type RequestHead, readRequestHead } from '../http1/request-head.ts'
+import { type RequestHead, readCommonHead } from '../http1/request-head.ts'
 import { fieldProblem } from './field-rules.ts'
 import { ErrorCode, StreamError } from './frames.ts'
 
@@ -93,7 +93,7 @@ function toHead(pseudo: Pseudo, names: HeaderName[], values: string[], endStream
     names.push(host)
     values.push(authority)
   }
-  const head = readRequestHead({
+  const head = readCommonHead({
     method,
     target: path ?? '',
     status: 0,

@@ -64,7 +64,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     this.#socket = socket
     this.#wheel = wheel
     this.#owner = owner
-    this.#writer = new SocketWriter(socket, false)
+    this.#writer = new SocketWriter(socket)
     this.#parser = new Parser(parserType.response, responseLimits, this)
     socket.setNoDelay(true)
     socket.on(transport.connectEvent, () => this.#onConnect())
