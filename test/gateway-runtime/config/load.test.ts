@@ -62,7 +62,10 @@ describe('what people get wrong', () => {
   test.each([
     ['listeners:\n  - port: 70000\n', '2:11: expected a number of at most 65535, found 70000'],
     ['admin: { port: 0 }\n', '1:16: expected a number of at least 1, found 0'],
-    ['services:\n  - name: s\n    url: http://s:70000\n', '3:10: expected http:// or https:// with a host'],
+    [
+      'services:\n  - name: s\n    url: http://s:70000\n',
+      '3:10: expected http://, https://, grpc:// or grpcs:// with a host',
+    ],
     [
       'upstreams:\n  - name: u\n    targets: [{ target: "a:70000" }]\n',
       '3:25: expected a port from 1 to 65535',
