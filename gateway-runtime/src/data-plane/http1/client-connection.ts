@@ -324,9 +324,12 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     }
     if (this.#parsing) return
     this.#pending = undefined
-    this.#socket.resume()
-    // Not from within the read of an upstream: its parser is still at work.
-    process.nextTick(() => this.#parse(pending))
+    // Not from within the read of an upstream: its parser is still at work. Resumed only then, too: bytes that the
+    // socket holds would be read before these, which came first.
+    process.nextTick(() => {
+      this.#socket.resume()
+      this.#parse(pending)
+    })
   }
 
   #record(): void {

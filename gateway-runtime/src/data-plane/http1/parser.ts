@@ -83,7 +83,7 @@ const wasm = new WebAssembly.Instance(new WebAssembly.Module(llhttp), {
   env: {
     wasm_on_message_begin: () => current.onMessageBegin(),
     wasm_on_url: (_: number, at: number, length: number) => current.onTarget(at, length),
-    wasm_on_status: () => 0,
+    wasm_on_status: (_: number, at: number, length: number) => current.onReason(at, length),
     wasm_on_header_field: (_: number, at: number, length: number) => current.onHeaderField(at, length),
     wasm_on_header_value: (_: number, at: number, length: number) => current.onHeaderValue(at, length),
     wasm_on_headers_complete: (_: number, status: number, _upgrade: number, keepAlive: number) =>
@@ -128,9 +128,12 @@ const offsets = new Int32Array(mostHeaders * 4)
  */
 export class Parser {
   readonly #pointer: number
+  readonly #isRequest: boolean
   readonly #limits: ParserLimits
   readonly #handler: MessageHandler
   #count = 0
+  /** Where the first line of the head begins in the current chunk. */
+  #lineStart = 0
   #targetStart = 0
   #targetEnd = 0
   #inHead = true
@@ -149,6 +152,7 @@ export class Parser {
 
   constructor(type: 1 | 2, limits: ParserLimits, handler: MessageHandler) {
     this.#pointer = wasm.llhttp_alloc(type)
+    this.#isRequest = type === parserType.request
     this.#limits = limits
     this.#handler = handler
   }
@@ -179,6 +183,7 @@ export class Parser {
   }
 
   #execute(chunk: Buffer): number {
+    if (this.#inHead) this.#lineStart = this.#findFirstLine(chunk)
     copyIn(chunk)
     current = this
     this.#chunk = chunk
@@ -204,6 +209,21 @@ export class Parser {
       if (this.#framingIsTooLarge(this.#bodyPosition)) throw framingTooLarge()
     }
     return used
+  }
+
+  /**
+   * Behind empty lines, which may stand before a request (RFC 9112 section 2.2). llhttp would also read over any CR
+   * and LF that is no line end, and before a response.
+   */
+  #findFirstLine(chunk: Buffer): number {
+    let start = 0
+    if (chunk[0]! > 0x20) return start
+    while (this.#isRequest && chunk[start] === 0x0d && chunk[start + 1] === 0x0a) start += 2
+    const first = chunk[start]
+    const mayBecomeLineEnd = this.#isRequest && first === 0x0d && start + 1 === chunk.length
+    if (first !== undefined && first <= 0x20 && !mayBecomeLineEnd)
+      throw new ParseError('malformed', 'no line of HTTP/1.1 begins so')
+    return start
   }
 
   /** An offer to upgrade that nobody took up: what follows is HTTP/1.1 as before (RFC 9110 section 7.8). */
@@ -269,6 +289,16 @@ export class Parser {
     return 0
   }
 
+  /** The reason phrase, which is not passed on: llhttp takes any byte but a line end (RFC 9112 section 4). */
+  onReason(at: number, length: number): number {
+    for (let position = at - input; position < at - input + length; position++) {
+      const byte = this.#chunk[position]!
+      if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f)
+        return this.#fail(new ParseError('malformed', 'control character in the reason phrase'))
+    }
+    return 0
+  }
+
   onHeaderField(at: number, length: number): number {
     if (!this.#inHead) return this.#onTrailerPiece(0, at, length)
     if (this.#count >= this.#limits.headerCount) {
@@ -325,9 +355,11 @@ export class Parser {
       names[field] = headerName(text.substring(offsets[at]!, offsets[at + 1]!))
       values[field] = text.substring(offsets[at + 2]!, this.#trimmedEnd(offsets[at + 2]!, offsets[at + 3]!))
     }
-    const isRequest = this.#targetStart >= 0
+    const isRequest = this.#isRequest
+    const method = isRequest ? methodNames[wasm.llhttp_get_method(this.#pointer)]! : ''
+    if (isRequest) this.#checkRequestLine(method)
     return {
-      method: isRequest ? methodNames[wasm.llhttp_get_method(this.#pointer)]! : '',
+      method,
       target: isRequest ? text.substring(this.#targetStart, this.#targetEnd) : '',
       status,
       version: wasm.llhttp_get_http_major(this.#pointer) * 10 + wasm.llhttp_get_http_minor(this.#pointer),
@@ -335,6 +367,14 @@ export class Parser {
       names,
       values,
     }
+  }
+
+  /** One space on each side of the target (RFC 9112 section 3): llhttp takes any number. */
+  #checkRequestLine(method: string): void {
+    const before = this.#targetStart - this.#lineStart - method.length
+    const behind = this.#chunk[this.#targetEnd + 1]
+    if (before === 1 && (behind === 0x48 || behind === undefined)) return
+    throw new ParseError('malformed', 'more than one space in the request line')
   }
 
   #trimmedEnd(start: number, end: number): number {

@@ -2,12 +2,18 @@ import { UpstreamError } from '../upstreams/upstream-error.ts'
 import { HeaderKind } from './header-name.ts'
 import type { MessageHead } from './parser.ts'
 
+const refuse = (reason: string): never => {
+  throw new UpstreamError('bad-response', reason, false)
+}
+
+/** What llhttp leaves to its caller (RFC 9112 section 2.3, RFC 9110 section 15). Throws UpstreamError. */
+export function checkStatusLine({ version, status }: MessageHead): void {
+  if (version !== 11 && version !== 10) refuse(`HTTP version ${version / 10}`)
+  if (status < 100 || status > 599) refuse(`status ${status}`)
+}
+
 /** The length of an answer's body; undefined where only its end tells. Throws UpstreamError for an odd answer. */
 export function readResponseFraming(head: MessageHead): number | undefined {
-  const refuse = (reason: string): never => {
-    throw new UpstreamError('bad-response', reason, false)
-  }
-  if (head.status > 599) refuse(`status ${head.status}`)
   let contentLength: number | undefined
   let isChunked = false
   for (let index = 0; index < head.names.length; index++) {
@@ -21,6 +27,7 @@ export function readResponseFraming(head: MessageHead): number | undefined {
       isChunked = true
     }
   }
+  if (isChunked && head.version === 10) refuse('Transfer-Encoding in HTTP/1.0')
   if (isChunked && contentLength !== undefined) refuse('Content-Length with Transfer-Encoding')
   return contentLength
 }

@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange.ts'
 import { type Fields, passedTrailers } from '../fields.ts'
 import { type MessageHandler, type MessageHead, ParseError, Parser, parserType } from '../http1/parser.ts'
 import { requestHeadText } from '../http1/request-head-text.ts'
-import { readResponseFraming } from '../http1/response-framing.ts'
+import { checkStatusLine, readResponseFraming } from '../http1/response-framing.ts'
 import { SocketWriter } from '../http1/socket-writer.ts'
 import type { Deadline, TimerWheel } from '../timer-wheel.ts'
 import { classifySocketError, UpstreamError } from './upstream-error.ts'
@@ -208,6 +208,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
 
   onHead(head: MessageHead): boolean {
     const request = this.#request!
+    checkStatusLine(head)
     this.#answered = true
     this.#interim = head.status < 200
     if (this.#interim) {
