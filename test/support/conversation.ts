@@ -11,7 +11,7 @@ export interface Conversation {
 
 /**
  * Sends the pieces one by one to a port of 127.0.0.1, and closes its side when `isEnough` of what came back (or at
- * once, where it is enough from the beginning). Resolves when the server has closed; rejects after 5 seconds.
+ * once, where it is enough from the beginning). Resolves when the server has closed; rejects after 20 seconds.
  */
 export async function converse(
   port: number,
@@ -31,8 +31,8 @@ export async function converse(
   const over = new Promise<Conversation>((resolve, reject) => {
     const timer = setTimeout(() => {
       socket.destroy()
-      reject(new Error(`not closed within 5 s; so far:\n${JSON.stringify(text)}`))
-    }, 5_000)
+      reject(new Error(`not closed within 20 s; so far:\n${JSON.stringify(text)}`))
+    }, 20_000)
     socket.on('error', () => {})
     socket.on('end', () => {
       if (!ended) socket.destroy()

@@ -262,6 +262,7 @@ export function readResponses(
     for (;;) {
       const response = readResponse(cursor, methods[index] ?? 'GET', closed)
       if (response.status >= 200) return response
+      if (cursor.at === text.length) return undefined
     }
   })
 }

@@ -215,6 +215,7 @@ const heads: RequestCase[] = [
   refused('no colon', get('/a', 'X-No-Colon')),
   refused('a name in parentheses', get('/a', 'X(1): a')),
   refused('no Host', lines('GET /a HTTP/1.1', 'X: 1')),
+  refused('no Host, but absolute form', lines('GET http://h/a HTTP/1.1', 'X: 1')),
   refused('two Hosts', get('/a', 'Host: h')),
   refused('two Hosts in different cases', get('/a', 'hOST: other')),
   denied('an empty Host', lines('GET /a HTTP/1.1', 'Host:')),

@@ -75,7 +75,10 @@ async function ask(method: 'GET' | 'HEAD', stream: string, cuts: readonly number
   // Where its end is the end of the answer, or the answer is none, the upstream closes: nobody waits for more.
   const close =
     !keep || expected.messages.length === 0 || expected.rest !== 'nothing' || !expected.messages[0]!.persists
-  subject = { pieces: cut(stream, cuts), close }
+  // Bytes behind an answer come with it: those that come later, when the connection serves the next request, no proxy
+  // can tell from an answer to that.
+  const isWhole = expected.messages.length === 0 || expected.at === stream.length
+  subject = { pieces: cut(stream, isWhole ? cuts : []), close }
   const { text } = await converse(
     gateway.ports.http,
     [

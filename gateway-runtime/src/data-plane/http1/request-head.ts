@@ -164,17 +164,17 @@ function readTarget(
   host: string | undefined,
 ): Pick<RequestHead, 'path' | 'query' | 'authority' | 'host'> {
   const { target } = head
+  // Even where the target says the host itself (RFC 9112 section 3.2.2).
+  if (host === undefined) return refuse('no Host')
   let origin = target
   let authority = host
   if (target.charCodeAt(0) !== 0x2f && target !== '*') {
     const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target)
     if (!absolute) return refuse('the target is neither a path nor an http URL')
-    if (host !== undefined && absolute[1]!.toLowerCase() !== host.toLowerCase())
-      refuse('Host and target disagree')
+    if (absolute[1]!.toLowerCase() !== host.toLowerCase()) refuse('Host and target disagree')
     authority = absolute[1]!
     origin = absolute[2]!.startsWith('/') ? absolute[2]! : `/${absolute[2]}`
   }
-  if (authority === undefined) return refuse('no Host')
   if (!hostPattern.test(authority)) return refuse('Host is not a host name')
   const name = authority.replace(/:\d*$/, '').toLowerCase()
   if (target === '*') {
