@@ -6,10 +6,10 @@ import type { Snapshot } from './config/snapshot.ts'
 
 /** Memory that is written on the request path and read, or shared, by other threads. */
 export interface SharedMemory {
-  /** Circuit states, a slot a target. */
-  readonly circuits: SharedArrayBuffer
-  /** Target id → slot in `circuits`; kept over reloads. */
-  readonly circuitSlots: ReadonlyMap<string, number>
+  /** Target id → its state: see data-plane/upstreams/target-state.ts; kept over reloads. */
+  readonly targets: ReadonlyMap<string, SharedArrayBuffer>
+  /** One count, which goes up whenever the health of a target changes. */
+  readonly healthChanges: SharedArrayBuffer
   /** This worker's counters: see telemetry/metrics.ts. Only this worker writes there. */
   readonly metrics: SharedArrayBuffer
   /** Route name → block in `metrics`; kept over reloads. */

@@ -1,17 +1,13 @@
 import { createHash } from 'node:crypto'
 import { patternSource } from './path-pattern.ts'
 import { PluginChains } from './plugin-chain.ts'
-import {
-  type Configuration,
-  circuitBreakerSchema,
-  type Route,
-  type Service,
-  type Upstream,
-} from './schema.ts'
+import { type Configuration, type Route, type Service, type Upstream, upstreamSchema } from './schema.ts'
 import type {
+  Balancing,
   CompiledRoute,
   CompiledService,
   CompiledUpstream,
+  HashSource,
   PathMatcher,
   Snapshot,
   Target,
@@ -46,15 +42,35 @@ export function compile(configuration: Configuration): Snapshot {
   return deepFreeze(structuredClone(snapshot))
 }
 
-function compileUpstream({ name, targets, circuit_breaker }: Upstream): CompiledUpstream {
+function compileUpstream(upstream: Upstream): CompiledUpstream {
+  const { name, targets, circuit_breaker } = upstream
   return {
     name,
     circuitBreaker: circuit_breaker,
+    balancing: compileBalancing(upstream),
     targets: targets.map(({ target, weight }) => {
       const { host, port } = splitAddress(target)
       return compileTarget(name, host, port ?? 80, weight)
     }),
   }
+}
+
+function compileBalancing(upstream: Upstream): Balancing {
+  return {
+    algorithm: upstream.algorithm,
+    hashOn: hashSource(upstream, upstream.hash_on, upstream.hash_on_header),
+    hashFallback: hashSource(upstream, upstream.hash_fallback, upstream.hash_fallback_header),
+    hashBalanceFactor: upstream.hash_balance_factor,
+    slowStart: upstream.slow_start ?? 0,
+    panicThreshold: upstream.healthchecks.panic_threshold,
+  }
+}
+
+/** The schema sees to it that names are there. */
+function hashSource(upstream: Upstream, kind: Upstream['hash_on'], header: string | undefined): HashSource {
+  if (kind === 'header') return { kind, name: header!.toLowerCase() }
+  if (kind === 'cookie') return { kind, name: upstream.hash_on_cookie!, path: upstream.hash_on_cookie_path }
+  return { kind }
 }
 
 function compileService(service: Service, upstreams: ReadonlyMap<string, CompiledUpstream>): CompiledService {
@@ -90,6 +106,8 @@ function behindUpstream(service: Service, upstreams: ReadonlyMap<string, Compile
   }
 }
 
+const plainUpstream = upstreamSchema.parse({ name: 'url', targets: [{ target: 'url' }] })
+
 /** A service with a url is an upstream with one target. */
 function behindUrl(name: string, text: string): Destination {
   const url = new URL(text)
@@ -99,7 +117,8 @@ function behindUrl(name: string, text: string): Destination {
   return {
     upstream: {
       name: upstream,
-      circuitBreaker: circuitBreakerSchema.parse({}),
+      circuitBreaker: plainUpstream.circuit_breaker,
+      balancing: compileBalancing(plainUpstream),
       targets: [compileTarget(upstream, url.hostname, port, 100)],
     },
     tls,

@@ -150,22 +150,92 @@ export const circuitBreakerSchema = z.strictObject({
     .describe('How long it stays open before a request may probe the target.'),
 })
 
-/** A named set of targets that requests are balanced over. */
-export const upstreamSchema = z.strictObject({
-  name,
-  algorithm: z.enum(['round-robin']).default('round-robin'),
-  targets: z
-    .array(
-      z.strictObject({
-        target: targetAddress,
-        weight: z.int().min(0).max(65_535).default(100).describe('Share of the requests; 0 gets none.'),
-      }),
-    )
-    .min(1)
-    .max(1_024),
-  circuit_breaker: circuitBreakerSchema.prefault({}),
-  tags,
+/** Whether the gateway asks targets by itself how they are, and what follows from the answers. */
+export const healthChecksSchema = z.strictObject({
+  panic_threshold: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(50)
+    .describe('Percent: where fewer targets than that are healthy, health is ignored; 0 for never.'),
 })
+
+const hashOn = z.enum(['none', 'ip', 'header', 'cookie', 'path'])
+const headerName = z.string().regex(/^[A-Za-z0-9-]{1,128}$/, 'expected a header name')
+
+/** A named set of targets that requests are balanced over. */
+export const upstreamSchema = z
+  .strictObject({
+    name,
+    algorithm: z
+      .enum(['round-robin', 'least-connections', 'consistent-hashing'])
+      .default('round-robin')
+      .describe(
+        'How a target is chosen: in turn, by the fewest requests in flight, or the same one for the same hash_on.',
+      ),
+    hash_on: hashOn
+      .default('none')
+      .describe('What consistent-hashing goes by; a cookie that a client does not have is given to it.'),
+    hash_on_header: headerName.optional().describe('With hash_on: header, its name.'),
+    hash_on_cookie: z
+      .string()
+      .regex(/^[\w!#$%&'*+.^`|~-]{1,128}$/, 'expected the name of a cookie')
+      .optional()
+      .describe('With a cookie in hash_on or hash_fallback, its name.'),
+    hash_on_cookie_path: z
+      .string()
+      .regex(/^\/[\x21-\x3a\x3c-\x7e]*$/, 'expected a path such as /')
+      .default('/')
+      .describe('Path of a cookie that the gateway gives.'),
+    hash_fallback: hashOn.default('none').describe('What is gone by where hash_on finds nothing.'),
+    hash_fallback_header: headerName.optional().describe('With hash_fallback: header, its name.'),
+    hash_balance_factor: z
+      .number()
+      .min(1.05)
+      .max(1_000)
+      .default(1.25)
+      .describe('Times the mean of requests in flight that a target takes before its keys go to the next.'),
+    slow_start: duration
+      .optional()
+      .describe('Time in which a target that is new or well again gets its weight, from a tenth of it.'),
+    targets: z
+      .array(
+        z.strictObject({
+          target: targetAddress,
+          weight: z.int().min(0).max(65_535).default(100).describe('Share of the requests; 0 gets none.'),
+        }),
+      )
+      .min(1)
+      .max(1_024),
+    healthchecks: healthChecksSchema.prefault({}),
+    circuit_breaker: circuitBreakerSchema.prefault({}),
+    tags,
+  })
+  .refine((upstream) => (upstream.algorithm === 'consistent-hashing') === (upstream.hash_on !== 'none'), {
+    path: ['hash_on'],
+    message: 'hash_on goes with algorithm: consistent-hashing, and that needs it',
+  })
+  .refine((upstream) => upstream.hash_fallback === 'none' || upstream.hash_on === 'header', {
+    path: ['hash_fallback'],
+    message:
+      'hash_fallback goes with hash_on: header, which alone a request may lack: a missing cookie is given',
+  })
+  .refine((upstream) => (upstream.hash_on === 'header') === (upstream.hash_on_header !== undefined), {
+    path: ['hash_on_header'],
+    message: 'hash_on: header needs hash_on_header, and only that',
+  })
+  .refine(
+    (upstream) => (upstream.hash_fallback === 'header') === (upstream.hash_fallback_header !== undefined),
+    {
+      path: ['hash_fallback_header'],
+      message: 'hash_fallback: header needs hash_fallback_header, and only that',
+    },
+  )
+  .refine(
+    ({ hash_on, hash_fallback, hash_on_cookie }) =>
+      (hash_on === 'cookie' || hash_fallback === 'cookie') === (hash_on_cookie !== undefined),
+    { path: ['hash_on_cookie'], message: 'a hash on a cookie needs hash_on_cookie, and only that' },
+  )
 
 /** A policy on the way of a request: for a route, else a service, else all. */
 export const pluginSchema = z
@@ -278,6 +348,7 @@ export type Service = z.output<typeof serviceSchema>
 export type Route = z.output<typeof routeSchema>
 export type Upstream = z.output<typeof upstreamSchema>
 export type Plugin = z.output<typeof pluginSchema>
+export type HealthChecks = z.output<typeof healthChecksSchema>
 export type CircuitBreaker = z.output<typeof circuitBreakerSchema>
 export type Limits = Configuration['limits']
 

@@ -13,9 +13,29 @@ export interface Target {
   readonly weight: number
 }
 
+/** What of a request consistent hashing goes by. Header names are in lower case. */
+export type HashSource =
+  | { readonly kind: 'none' | 'ip' | 'path' }
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'cookie'; readonly name: string; readonly path: string }
+
+/** How requests are spread over targets. */
+export interface Balancing {
+  readonly algorithm: 'round-robin' | 'least-connections' | 'consistent-hashing'
+  readonly hashOn: HashSource
+  readonly hashFallback: HashSource
+  /** How much of the mean load a target takes before its keys go on to the next. */
+  readonly hashBalanceFactor: number
+  /** Milliseconds in which a target that is new or well again gets its weight; 0: at once. */
+  readonly slowStart: number
+  /** Percent of healthy targets below which health is ignored. */
+  readonly panicThreshold: number
+}
+
 export interface CompiledUpstream {
   readonly name: string
   readonly targets: readonly Target[]
+  readonly balancing: Balancing
   readonly circuitBreaker: CircuitBreaker
 }
 

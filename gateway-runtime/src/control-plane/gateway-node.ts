@@ -3,6 +3,7 @@ import type { Server } from 'node:http'
 import { availableParallelism } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import type { Configuration, LoadedConfiguration, Snapshot } from '../config/index.ts'
+import { readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
 import { stateDirectory } from '../state-directory.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
 import { version } from '../version.ts'
@@ -140,7 +141,7 @@ export class GatewayNode {
       targets.map(({ id, host, port }) => ({
         upstream: name,
         target: `${host}:${port}`,
-        circuit: supervisor.memory.circuit(id)?.state,
+        circuit: readCircuit(supervisor.memory.targets.get(id)!).state,
       })),
     )
     return {

@@ -1,5 +1,5 @@
 import type { Snapshot } from '../config/snapshot.ts'
-import { circuitStates } from '../data-plane/upstreams/circuit-breaker.ts'
+import { circuitStates, readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
 import {
   blockOffset,
   durationBuckets,
@@ -164,7 +164,7 @@ function renderCircuits(text: MetricsText, snapshot: Snapshot, memory: SharedMem
   const circuits = snapshot.upstreams.flatMap((upstream) =>
     upstream.targets.map((target) => ({
       labels: { upstream: upstream.name, target: `${target.host}:${target.port}` },
-      circuit: memory.circuit(target.id),
+      circuit: readCircuit(memory.targets.get(target.id)!),
     })),
   )
   text.family(
@@ -174,10 +174,10 @@ function renderCircuits(text: MetricsText, snapshot: Snapshot, memory: SharedMem
   )
   for (const { labels, circuit } of circuits) {
     for (const state of circuitStates) {
-      text.sample('upstream_circuit_state', { ...labels, state }, Number(circuit?.state === state))
+      text.sample('upstream_circuit_state', { ...labels, state }, Number(circuit.state === state))
     }
   }
   text.family('upstream_circuit_opened_total', 'counter', 'How often the circuit of a target has opened.')
   for (const { labels, circuit } of circuits)
-    text.sample('upstream_circuit_opened_total', labels, circuit?.opened ?? 0)
+    text.sample('upstream_circuit_opened_total', labels, circuit.opened)
 }

@@ -1,19 +1,19 @@
 import type { CompiledPlugin, Snapshot } from '../config/snapshot.ts'
-import { circuitMemorySize, readCircuit, resetCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
+import { TargetHealth } from '../data-plane/upstreams/health.ts'
+import { newTargetState } from '../data-plane/upstreams/target-state.ts'
 import { plugins } from '../plugins/registry.ts'
 import { metricsMemorySize, nodeCounters } from '../telemetry/metrics.ts'
 import type { SharedMemory } from '../worker-messages.ts'
 
 const roomToGrow = 2
 
-/** Allots what the workers share: where circuits, counters and the memory of plugins are, over all reloads. */
+/** Allots what the workers share: the states of targets, counters and the memory of plugins, over all reloads. */
 export class SharedMemoryAllocator {
   readonly #metrics: SharedArrayBuffer[]
   #metricBlocks = new Map<string, number>()
   #metricCapacity = 64
-  #circuits = new SharedArrayBuffer(circuitMemorySize(64))
-  #circuitCapacity = 64
-  #circuitSlots = new Map<string, number>()
+  #targets: ReadonlyMap<string, SharedArrayBuffer> = new Map()
+  readonly #healthChanges = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   #plugins = new Map<string, { readonly config: string; readonly memory: SharedArrayBuffer }>()
 
   constructor(workers: number) {
@@ -26,14 +26,14 @@ export class SharedMemoryAllocator {
   /** Makes room for all that a snapshot names. What it has in common with the one before stays where it is. */
   prepare(snapshot: Snapshot): void {
     this.#prepareMetrics(snapshot)
-    this.#prepareCircuits(snapshot)
+    this.#prepareTargets(snapshot)
     this.#preparePlugins(snapshot)
   }
 
   forWorker(index: number): SharedMemory {
     return {
-      circuits: this.#circuits,
-      circuitSlots: this.#circuitSlots,
+      targets: this.#targets,
+      healthChanges: this.#healthChanges,
       metrics: this.#metrics[index]!,
       metricBlocks: this.#metricBlocks,
       plugins: new Map([...this.#plugins].map(([id, { memory }]) => [id, memory])),
@@ -49,9 +49,9 @@ export class SharedMemoryAllocator {
     return this.#metricBlocks
   }
 
-  circuit(targetId: string): ReturnType<typeof readCircuit> | undefined {
-    const slot = this.#circuitSlots.get(targetId)
-    return slot === undefined ? undefined : readCircuit(this.#circuits, slot)
+  /** The state of each target by its id: see data-plane/upstreams/target-state.ts. */
+  get targets(): ReadonlyMap<string, SharedArrayBuffer> {
+    return this.#targets
   }
 
   /** The worker has died: its connections have gone with it, its counts stay. */
@@ -71,25 +71,13 @@ export class SharedMemoryAllocator {
     }
   }
 
-  #prepareCircuits(snapshot: Snapshot): void {
-    const ids = new Set(snapshot.upstreams.flatMap(({ targets }) => targets.map(({ id }) => id)))
-    if (ids.size > this.#circuitCapacity) {
-      const larger = new SharedArrayBuffer(circuitMemorySize(ids.size * roomToGrow))
-      new Uint8Array(larger).set(new Uint8Array(this.#circuits))
-      this.#circuits = larger
-      this.#circuitCapacity = ids.size * roomToGrow
+  #prepareTargets(snapshot: Snapshot): void {
+    const states = new Map<string, SharedArrayBuffer>()
+    for (const { targets } of snapshot.upstreams) {
+      const isRunning = targets.some(({ id }) => this.#targets.has(id))
+      for (const { id } of targets) states.set(id, this.#targets.get(id) ?? newState(isRunning))
     }
-    const slots = new Map([...this.#circuitSlots].filter(([id]) => ids.has(id)))
-    const taken = new Set(slots.values())
-    let free = 0
-    for (const id of ids) {
-      if (slots.has(id)) continue
-      while (taken.has(free)) free++
-      resetCircuit(this.#circuits, free)
-      slots.set(id, free)
-      taken.add(free)
-    }
-    this.#circuitSlots = slots
+    this.#targets = states
   }
 
   #preparePlugins(snapshot: Snapshot): void {
@@ -103,6 +91,13 @@ export class SharedMemoryAllocator {
     }
     this.#plugins = next
   }
+}
+
+/** A target that comes to others that run already begins with less; where all are new, none has to. */
+function newState(warmsUp: boolean): SharedArrayBuffer {
+  const state = newTargetState()
+  if (warmsUp) new TargetHealth(state).warmUp()
+  return state
 }
 
 function* pluginsOf(snapshot: Snapshot): Iterable<CompiledPlugin> {

@@ -49,6 +49,8 @@ export class Exchange implements PluginExchange, PluginRequest {
   attempts = 0
   /** The target that answered or failed last. */
   target: string | undefined
+  /** What consistent hashing goes by: the same for all attempts. */
+  balancingHash: number | undefined
   /** Milliseconds from the first attempt to the head of the answer, or to the last failure. */
   upstreamTime = 0
   /** What plugins add to the answer. */

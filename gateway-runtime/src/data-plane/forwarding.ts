@@ -93,7 +93,7 @@ export class Forwarding implements UpstreamRequest {
   }
 
   #attempt(fresh: boolean): void {
-    const pool = this.#runtime.balancer.pick(this.#tried)
+    const pool = this.#runtime.balancer.pick(this.#exchange, this.#tried)
     if (!pool) return this.#refuse(this.#runtime.balancer.isEmpty ? 'no-target' : 'circuit-open')
     const stream = pool.open(this, this.#service, fresh)
     if (!stream) return this.#refuse('overloaded')

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../clock.ts'
 import type { Limits } from '../config/schema.ts'
 import type {
   CompiledPlugin,
@@ -5,6 +6,7 @@ import type {
   CompiledService,
   CompiledUpstream,
   Snapshot,
+  Target,
 } from '../config/snapshot.ts'
 import type { PluginHandlers } from '../plugins/contract.ts'
 import { plugins } from '../plugins/registry.ts'
@@ -14,8 +16,7 @@ import { Router } from './router.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 import { Balancer } from './upstreams/balancer.ts'
-import { CircuitBreaker } from './upstreams/circuit-breaker.ts'
-import { TargetPool, transportOf } from './upstreams/target-pool.ts'
+import { TargetPool, type TransportSettings, transportOf } from './upstreams/target-pool.ts'
 
 export type RequestHook = NonNullable<PluginHandlers['onRequest']>
 
@@ -28,7 +29,7 @@ export interface NamedHook {
 /** A route with all that its requests need. */
 export interface RouteRuntime {
   readonly route: CompiledRoute
-  readonly balancer: Balancer
+  readonly balancer: Balancer<TargetPool>
   readonly onRequest: readonly NamedHook[]
   /** Block in the metrics of this worker. */
   readonly metricBlock: number
@@ -58,7 +59,6 @@ export class RuntimeBuilder {
   readonly #workerIndex: number
   readonly #pools = new Map<string, TargetPool>()
   readonly #hooks = new Map<string, NamedHook | undefined>()
-  readonly #circuits = new Map<string, CircuitBreaker>()
 
   constructor(
     snapshot: Snapshot,
@@ -74,7 +74,7 @@ export class RuntimeBuilder {
 
   build(): Runtime {
     const snapshot = this.#snapshot
-    const balancers = new Map<string, Balancer>()
+    const balancers = new Map<string, Balancer<TargetPool>>()
     const balancerOf = (service: CompiledService) => {
       const known = balancers.get(service.name)
       if (known) return known
@@ -103,9 +103,13 @@ export class RuntimeBuilder {
     }
   }
 
-  #balancer(service: CompiledService): Balancer {
+  #balancer(service: CompiledService): Balancer<TargetPool> {
     const pools = service.upstream.targets.map((target) => this.#pool(service, service.upstream, target.id))
-    return new Balancer(pools, this.#workerIndex)
+    return new Balancer(service.upstream.balancing, pools, {
+      workerIndex: this.#workerIndex,
+      healthChanges: new Int32Array(this.#memory.healthChanges),
+      now: monotonicNow,
+    })
   }
 
   #pool(service: CompiledService, upstream: CompiledUpstream, targetId: string): TargetPool {
@@ -113,20 +117,21 @@ export class RuntimeBuilder {
     const transport = transportOf(service)
     const key = JSON.stringify([target, transport, upstream.circuitBreaker, this.#snapshot.limits])
     const pool =
-      this.#pools.get(key) ??
-      this.#previous?.pools.get(key) ??
-      new TargetPool(target, this.#circuit(upstream, targetId), transport, this.#snapshot.limits, this.#wheel)
+      this.#pools.get(key) ?? this.#previous?.pools.get(key) ?? this.#newPool(target, upstream, transport)
     this.#pools.set(key, pool)
     return pool
   }
 
-  #circuit(upstream: CompiledUpstream, targetId: string): CircuitBreaker {
-    const known = this.#circuits.get(targetId)
-    if (known) return known
-    const slot = this.#memory.circuitSlots.get(targetId)!
-    const circuit = new CircuitBreaker(upstream.circuitBreaker, this.#memory.circuits, slot)
-    this.#circuits.set(targetId, circuit)
-    return circuit
+  #newPool(target: Target, upstream: CompiledUpstream, transport: TransportSettings): TargetPool {
+    const state = this.#memory.targets.get(target.id)!
+    return new TargetPool(
+      target,
+      state,
+      upstream.circuitBreaker,
+      transport,
+      this.#snapshot.limits,
+      this.#wheel,
+    )
   }
 
   #hooksOf(compiled: readonly CompiledPlugin[]): NamedHook[] {

@@ -13,7 +13,7 @@ const routeOf = (fields: object) =>
 
 describe('a service with a url', () => {
   test('has an upstream of its own with one target', () => {
-    expect(serviceOf({ url: 'http://10.0.12.7:8080/orders/' })).toEqual({
+    expect(serviceOf({ url: 'http://10.0.12.7:8080/orders/' })).toMatchObject({
       name: 's',
       tls: false,
       tlsVerify: true,

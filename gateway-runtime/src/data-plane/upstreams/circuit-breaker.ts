@@ -1,5 +1,7 @@
 import { monotonicNow } from '../../clock.ts'
 import type { CircuitBreaker as Settings } from '../../config/schema.ts'
+import { TargetHealth } from './health.ts'
+import { circuitWords } from './target-state.ts'
 
 export const circuitStates = ['closed', 'open', 'half-open'] as const
 export type CircuitState = (typeof circuitStates)[number]
@@ -8,26 +10,18 @@ const closed = 0
 const open = 1
 const halfOpen = 2
 
-// A slot: state, failures in a row, when it may be probed (monotonic milliseconds, modulo 2^32), times opened.
-const fields = 4
-
-/** Bytes of shared memory for the circuits of so many targets. */
-export const circuitMemorySize = (targets: number): number => targets * fields * Int32Array.BYTES_PER_ELEMENT
-
-/** Makes a slot that of another target. */
-export function resetCircuit(memory: SharedArrayBuffer, slot: number): void {
-  new Int32Array(memory).fill(0, slot * fields, (slot + 1) * fields)
-}
+// State, failures in a row, when it may be probed (monotonic milliseconds, modulo 2^32), times opened.
+const stateWord = circuitWords
+const failuresWord = circuitWords + 1
+const probeAtWord = circuitWords + 2
+const openedWord = circuitWords + 3
 
 /** Reads a circuit from any thread. */
-export function readCircuit(
-  memory: SharedArrayBuffer,
-  slot: number,
-): { state: CircuitState; opened: number } {
+export function readCircuit(memory: SharedArrayBuffer): { state: CircuitState; opened: number } {
   const words = new Int32Array(memory)
   return {
-    state: circuitStates[Atomics.load(words, slot * fields)]!,
-    opened: Atomics.load(words, slot * fields + 3),
+    state: circuitStates[Atomics.load(words, stateWord)]!,
+    opened: Atomics.load(words, openedWord),
   }
 }
 
@@ -42,59 +36,54 @@ export class CircuitBreaker {
   readonly #settings: Settings
   readonly #now: () => number
   readonly #words: Int32Array
-  readonly #state: number
-  readonly #failures: number
-  readonly #probeAt: number
-  readonly #opened: number
+  readonly #health: TargetHealth
 
   /** `now` gives milliseconds of a clock that is one for all workers. */
-  constructor(settings: Settings, memory: SharedArrayBuffer, slot: number, now: () => number = monotonicNow) {
+  constructor(settings: Settings, memory: SharedArrayBuffer, now: () => number = monotonicNow) {
     this.#settings = settings
     this.#now = now
     this.#words = new Int32Array(memory)
-    this.#state = slot * fields
-    this.#failures = this.#state + 1
-    this.#probeAt = this.#state + 2
-    this.#opened = this.#state + 3
+    this.#health = new TargetHealth(memory, now)
   }
 
   /** Whether a request may go to the target now. In a circuit that is due for a probe, the caller is the probe. */
   tryPass(): boolean {
-    const state = Atomics.load(this.#words, this.#state)
+    const state = Atomics.load(this.#words, stateWord)
     if (state === closed || !this.#settings.enabled) return true
-    const probeAt = Atomics.load(this.#words, this.#probeAt)
+    const probeAt = Atomics.load(this.#words, probeAtWord)
     const now = this.#now() | 0
     if (((now - probeAt) | 0) < 0) return false
     // Whoever moves the time of the next probe is the one that probes now.
     const next = (now + this.#settings.open_duration) | 0
-    if (Atomics.compareExchange(this.#words, this.#probeAt, probeAt, next) !== probeAt) return false
-    Atomics.store(this.#words, this.#state, halfOpen)
+    if (Atomics.compareExchange(this.#words, probeAtWord, probeAt, next) !== probeAt) return false
+    Atomics.store(this.#words, stateWord, halfOpen)
     return true
   }
 
   /** Whether no request may go to the target now; unlike `tryPass` it makes nobody the probe. */
   get isBlocked(): boolean {
-    if (Atomics.load(this.#words, this.#state) === closed || !this.#settings.enabled) return false
-    return (((this.#now() | 0) - Atomics.load(this.#words, this.#probeAt)) | 0) < 0
+    if (Atomics.load(this.#words, stateWord) === closed || !this.#settings.enabled) return false
+    return (((this.#now() | 0) - Atomics.load(this.#words, probeAtWord)) | 0) < 0
   }
 
   onSuccess(): void {
-    if (Atomics.load(this.#words, this.#failures) !== 0) Atomics.store(this.#words, this.#failures, 0)
+    if (Atomics.load(this.#words, failuresWord) !== 0) Atomics.store(this.#words, failuresWord, 0)
     // A late answer to a request from before does not close an open circuit: a probe does.
-    if (Atomics.load(this.#words, this.#state) !== closed) {
-      Atomics.compareExchange(this.#words, this.#state, halfOpen, closed)
+    if (Atomics.load(this.#words, stateWord) !== closed) {
+      if (Atomics.compareExchange(this.#words, stateWord, halfOpen, closed) === halfOpen)
+        this.#health.warmUp()
     }
   }
 
   /** Returns whether this failure opened the circuit. */
   onFailure(): boolean {
     if (!this.#settings.enabled) return false
-    const failures = Atomics.add(this.#words, this.#failures, 1) + 1
-    const state = Atomics.load(this.#words, this.#state)
+    const failures = Atomics.add(this.#words, failuresWord, 1) + 1
+    const state = Atomics.load(this.#words, stateWord)
     if (state === open || (state === closed && failures < this.#settings.consecutive_failures)) return false
-    Atomics.store(this.#words, this.#probeAt, (this.#now() + this.#settings.open_duration) | 0)
-    if (Atomics.compareExchange(this.#words, this.#state, state, open) !== state) return false
-    Atomics.add(this.#words, this.#opened, 1)
+    Atomics.store(this.#words, probeAtWord, (this.#now() + this.#settings.open_duration) | 0)
+    if (Atomics.compareExchange(this.#words, stateWord, state, open) !== state) return false
+    Atomics.add(this.#words, openedWord, 1)
     return true
   }
 }

@@ -21,6 +21,12 @@ export class Http2Pool implements Http2ConnectionOwner {
     return this.#limits.upstream_idle_timeout
   }
 
+  get inFlight(): number {
+    let streams = 0
+    for (const connection of this.#connections) streams += connection.inFlight
+    return streams
+  }
+
   /** A stream of a connection that is there unless `fresh`. Undefined where all are in use. */
   open(request: UpstreamRequest, timeouts: ConnectionTimeouts, fresh: boolean): UpstreamStream | undefined {
     const known = fresh ? undefined : this.#connections.find(({ hasCapacity }) => hasCapacity)

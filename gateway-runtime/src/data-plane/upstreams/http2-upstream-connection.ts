@@ -59,6 +59,11 @@ export class Http2UpstreamConnection extends Http2Connection {
     )
   }
 
+  /** Requests that are not answered yet. */
+  get inFlight(): number {
+    return this.streams.size
+  }
+
   open(request: UpstreamRequest, timeouts: ConnectionTimeouts): Http2UpstreamStream {
     const stream = new Http2UpstreamStream(this.#nextStream, this, request, timeouts)
     this.lastLocalStream = stream.id

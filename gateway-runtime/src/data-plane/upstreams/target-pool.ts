@@ -1,9 +1,11 @@
 import { connect, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Limits } from '../../config/schema.ts'
-import type { CompiledService, Target } from '../../config/snapshot.ts'
+import type { CompiledService, CompiledUpstream, Target } from '../../config/snapshot.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
-import type { CircuitBreaker } from './circuit-breaker.ts'
+import type { Balanced } from './balancer.ts'
+import { CircuitBreaker } from './circuit-breaker.ts'
+import { TargetHealth } from './health.ts'
 import { Http2Pool } from './http2-pool.ts'
 import { type ConnectionOwner, type Transport, UpstreamConnection } from './upstream-connection.ts'
 import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
@@ -25,9 +27,10 @@ export const transportOf = (service: CompiledService): TransportSettings => ({
 })
 
 /** The connections of one worker to one target. */
-export class TargetPool implements ConnectionOwner {
+export class TargetPool implements ConnectionOwner, Balanced {
   readonly target: Target
   readonly circuit: CircuitBreaker
+  readonly health: TargetHealth
   /** `host:port` as it stands in a Host header. */
   readonly authority: string
   readonly #transport: Transport
@@ -38,15 +41,18 @@ export class TargetPool implements ConnectionOwner {
   #open = 0
   #retired = false
 
+  /** `state`: see target-state.ts. */
   constructor(
     target: Target,
-    circuit: CircuitBreaker,
+    state: SharedArrayBuffer,
+    settings: CompiledUpstream['circuitBreaker'],
     transport: TransportSettings,
     limits: Limits,
     wheel: TimerWheel,
   ) {
     this.target = target
-    this.circuit = circuit
+    this.circuit = new CircuitBreaker(settings, state)
+    this.health = new TargetHealth(state)
     this.authority = target.host.includes(':')
       ? `[${target.host}]:${target.port}`
       : `${target.host}:${target.port}`
@@ -54,6 +60,10 @@ export class TargetPool implements ConnectionOwner {
     this.#limits = limits
     this.#wheel = wheel
     this.#http2 = transport.http2 ? new Http2Pool(this.#transport, limits, wheel) : undefined
+  }
+
+  get inFlight(): number {
+    return this.#http2 ? this.#http2.inFlight : this.#open - this.#idle.length
   }
 
   /**

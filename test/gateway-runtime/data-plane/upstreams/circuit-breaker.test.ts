@@ -1,24 +1,22 @@
 import { describe, expect, test } from '@jest/globals'
 import {
   CircuitBreaker,
-  circuitMemorySize,
   readCircuit,
-  resetCircuit,
 } from '../../../../gateway-runtime/src/data-plane/upstreams/circuit-breaker.ts'
+import { newTargetState } from '../../../../gateway-runtime/src/data-plane/upstreams/target-state.ts'
 
 const settings = { enabled: true, consecutive_failures: 3, open_duration: 1_000 }
 
 function circuits(...of: object[]) {
   let now = 5_000
-  const memory = new SharedArrayBuffer(circuitMemorySize(2))
-  const workers = of.map((each) => new CircuitBreaker({ ...settings, ...each }, memory, 1, () => now))
+  const memory = newTargetState()
+  const workers = of.map((each) => new CircuitBreaker({ ...settings, ...each }, memory, () => now))
   return {
     workers,
     pass: (milliseconds: number) => {
       now += milliseconds
     },
-    state: () => readCircuit(memory, 1),
-    memory,
+    state: () => readCircuit(memory),
   }
 }
 
@@ -103,14 +101,5 @@ describe('a circuit', () => {
     const [circuit] = workers as [CircuitBreaker]
     expect(open(circuit)).toEqual([false, false, false])
     expect(circuit.tryPass()).toBe(true)
-  })
-
-  test('a slot that is given to another target begins closed', () => {
-    const { workers, memory } = circuits({})
-    const [circuit] = workers as [CircuitBreaker]
-    open(circuit)
-    resetCircuit(memory, 1)
-    expect(circuit.tryPass()).toBe(true)
-    expect(readCircuit(memory, 1)).toEqual({ state: 'closed', opened: 0 })
   })
 })

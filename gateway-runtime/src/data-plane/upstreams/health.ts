@@ -1,0 +1,53 @@
+import { monotonicNow } from '../../clock.ts'
+import { healthWords } from './target-state.ts'
+
+const unhealthy = 1
+
+// Whether checks found it unhealthy, and since when it is new or well again (monotonic milliseconds, modulo 2^32;
+// 0: for longer than anybody asks).
+const stateWord = healthWords
+const warmFromWord = healthWords + 1
+
+/** What a target that begins is given of its weight at least: with nothing it would never be seen to work. */
+const leastWarmth = 0.1
+const clockSkew = 1_000
+
+/** The health of one target, as active checks find it: written by the control plane, read by all workers. */
+export class TargetHealth {
+  readonly #words: Int32Array
+  readonly #now: () => number
+
+  /** `now` gives milliseconds of a clock that is one for all threads. */
+  constructor(memory: SharedArrayBuffer, now: () => number = monotonicNow) {
+    this.#words = new Int32Array(memory)
+    this.#now = now
+  }
+
+  /** True until a check finds otherwise. */
+  get isHealthy(): boolean {
+    return Atomics.load(this.#words, stateWord) !== unhealthy
+  }
+
+  set isHealthy(healthy: boolean) {
+    if (healthy === this.isHealthy) return
+    if (healthy) this.warmUp()
+    Atomics.store(this.#words, stateWord, healthy ? 0 : unhealthy)
+  }
+
+  /** The target is new or well again: from now on it gets its weight bit by bit, where `slow_start` says so. */
+  warmUp(): void {
+    Atomics.store(this.#words, warmFromWord, this.#now() | 0 || 1)
+  }
+
+  /** Part of its weight that the target is given now, from 0.1 to 1, where it takes `slowStart` ms to be given all. */
+  warmth(slowStart: number): number {
+    const from = Atomics.load(this.#words, warmFromWord)
+    if (from === 0) return 1
+    const elapsed = ((this.#now() | 0) - from) | 0
+    if (elapsed >= 0 && elapsed < slowStart) return Math.max(elapsed / slowStart, leastWarmth)
+    if (elapsed < 0 && elapsed > -clockSkew) return leastWarmth
+    // Forgotten, or the clock would come round to it again.
+    Atomics.compareExchange(this.#words, warmFromWord, from, 0)
+    return 1
+  }
+}
