@@ -157,6 +157,7 @@ function compileRoute(
     headers: Object.entries(route.headers).map(([name, values]) => [name.toLowerCase(), values] as const),
     stripPath: route.strip_path,
     preserveHost: route.preserve_host,
+    upgrades: route.upgrades,
     priority: route.priority,
   }
 }

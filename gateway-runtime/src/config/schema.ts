@@ -124,6 +124,11 @@ export const routeSchema = z
       .default(true)
       .describe('Whether the matched prefix is cut off before it is sent on.'),
     preserve_host: z.boolean().default(false).describe('Whether the target sees the Host of the client.'),
+    upgrades: z
+      .array(z.string().regex(/^[a-z0-9.+-]{1,32}$/, 'expected a protocol in lower case, such as websocket'))
+      .max(16)
+      .default(['websocket'])
+      .describe('Protocols that a connection may change to, to be a tunnel from then on.'),
     priority: z.int().min(-1_000_000).max(1_000_000).default(0).describe('A higher one is matched first.'),
     tags,
   })
@@ -329,6 +334,9 @@ export const configurationSchema = z.strictObject({
         .default(256)
         .describe('Kept warm to one target, by one worker.'),
       upstream_idle_timeout: duration.default(55_000).describe('How long a warm connection is kept.'),
+      tunnel_idle_timeout: duration
+        .default(300_000)
+        .describe('Time a tunnel (WebSocket) is kept in which neither side says anything.'),
       drain_timeout: duration.default(30_000).describe('Time for requests in flight when the service stops.'),
     })
     .prefault({}),

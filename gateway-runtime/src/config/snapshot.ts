@@ -81,6 +81,8 @@ export interface CompiledRoute {
   readonly headers: readonly (readonly [name: string, values: readonly string[]])[]
   readonly stripPath: boolean
   readonly preserveHost: boolean
+  /** Protocols that a connection may change to; lower-case. */
+  readonly upgrades: readonly string[]
   readonly priority: number
   /** In the order in which they see a request. */
   readonly plugins: readonly CompiledPlugin[]

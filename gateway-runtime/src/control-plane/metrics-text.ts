@@ -92,6 +92,7 @@ function renderTraffic(text: MetricsText, sum: (offset: number) => number): void
     'Open connections of clients.',
     sum(nodeCounters.connectionsActive),
   )
+  text.single('tunnels_active', 'gauge', 'Open tunnels (WebSocket).', sum(nodeCounters.tunnelsActive))
   const accepted = sum(nodeCounters.connectionsAccepted)
   text.single('connections_accepted_total', 'counter', 'Connections of clients that were accepted.', accepted)
   const refused = sum(nodeCounters.connectionsRefused)
@@ -147,7 +148,7 @@ function renderRoutes(
   text.family(
     'route_request_duration_seconds',
     'histogram',
-    'Time from the head of a request to the end of its answer.',
+    'Time from the head of a request to the end of its answer; tunnels are not counted.',
   )
   for (const { labels, block } of routes) {
     let count = 0

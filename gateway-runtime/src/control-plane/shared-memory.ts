@@ -56,7 +56,9 @@ export class SharedMemoryAllocator {
 
   /** The worker has died: its connections have gone with it, its counts stay. */
   onWorkerDeath(index: number): void {
-    new Float64Array(this.#metrics[index]!)[nodeCounters.connectionsActive] = 0
+    const counts = new Float64Array(this.#metrics[index]!)
+    counts[nodeCounters.connectionsActive] = 0
+    counts[nodeCounters.tunnelsActive] = 0
   }
 
   #prepareMetrics(snapshot: Snapshot): void {

@@ -45,6 +45,8 @@ export class Exchange implements PluginExchange, PluginRequest {
   code: string | undefined
   requestBytes = 0
   responseBytes = 0
+  /** The protocol of a tunnel that the target is asked for; with status 101 there is one. */
+  tunnel: string | undefined
   /** How often a target was tried. */
   attempts = 0
   /** The target that answered or failed last. */

@@ -23,6 +23,7 @@ const details: Record<number, string> = {
 /** Takes one request to a target and its answer back; tries again where that is safe. */
 export class Forwarding implements UpstreamRequest {
   readonly expectsNoBody: boolean
+  readonly tunnel: string | undefined
   readonly #exchange: Exchange
   readonly #client: Downstream
   readonly #context: WorkerContext
@@ -48,6 +49,14 @@ export class Forwarding implements UpstreamRequest {
     this.#runtime = runtime
     this.#service = runtime.route.service
     this.expectsNoBody = exchange.method === 'HEAD'
+    this.tunnel = this.#acceptedUpgrade()
+    exchange.tunnel = this.tunnel
+  }
+
+  #acceptedUpgrade(): string | undefined {
+    const { upgrade } = this.#exchange.head
+    if (upgrade === undefined || !this.#client.tunnel || this.#service.http2) return undefined
+    return this.#runtime.route.upgrades.includes(upgrade) ? upgrade : undefined
   }
 
   /** Begins; what it writes leaves with `flushRequest`, so that a small body goes along. */
@@ -135,6 +144,18 @@ export class Forwarding implements UpstreamRequest {
     this.#client.sendHead(head, contentLength)
   }
 
+  onTunnelOpen(head: MessageHead): void {
+    this.#responded = true
+    this.#replay = undefined
+    this.#exchange.upstreamTime = performance.now() - this.#startedAt
+    this.#pool!.circuit.onSuccess()
+    this.#client.tunnel!.open(head)
+  }
+
+  onTunnelEnd(): void {
+    this.#client.tunnel!.end()
+  }
+
   onResponseBody(chunk: Buffer): void {
     this.#client.sendBody(chunk)
   }
@@ -158,7 +179,8 @@ export class Forwarding implements UpstreamRequest {
     this.#stream = undefined
     if (this.#responded) {
       this.#log('error', error)
-      this.#countFailure()
+      // That a tunnel breaks after hours says little of how the target takes requests.
+      if (this.#exchange.status !== 101) this.#countFailure()
       return this.#client.abort('upstream-aborted')
     }
     const repeatable = this.#isRepeatable(error)

@@ -56,7 +56,8 @@ export class RequestPipeline {
   onBody(chunk: Buffer): void {
     const { exchange } = this
     exchange.requestBytes += chunk.length
-    if (exchange.requestBytes > this.#context.runtime.limits.body_bytes) return this.replace(tooLarge)
+    if (exchange.status !== 101 && exchange.requestBytes > this.#context.runtime.limits.body_bytes)
+      return this.replace(tooLarge)
     if (this.#forwarding) return this.#forwarding.onRequestBody(chunk)
     if (this.responseStarted) return
     this.#held = [...(this.#held ?? []), Buffer.from(chunk)]

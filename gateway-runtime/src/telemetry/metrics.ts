@@ -15,6 +15,7 @@ export const nodeCounters = {
   pluginFailures: 3,
   accessLogDropped: 4,
   errorLogDropped: 5,
+  tunnelsActive: 6,
 } as const
 
 const statusBase = 16
@@ -73,6 +74,14 @@ export class WorkerMetrics {
     this.#values[nodeCounters.connectionsActive]!--
   }
 
+  onTunnel(): void {
+    this.#values[nodeCounters.tunnelsActive]!++
+  }
+
+  onTunnelClosed(): void {
+    this.#values[nodeCounters.tunnelsActive]!--
+  }
+
   countConnectionRefused(): void {
     this.#values[nodeCounters.connectionsRefused]!++
   }
@@ -106,8 +115,9 @@ export class WorkerMetrics {
     values[block + routeFields.classes + Math.min(Math.max(Math.floor(status / 100), 1), 5) - 1]!++
     values[block + routeFields.requestBytes]! += exchange.requestBytes
     values[block + routeFields.responseBytes]! += exchange.responseBytes
-    values[block + routeFields.durationSum]! += inSeconds
     values[block + routeFields.upstreamSum]! += exchange.upstreamTime / 1_000
+    if (status === 101) return // how long a tunnel is used says nothing of how fast anything is
+    values[block + routeFields.durationSum]! += inSeconds
     let bucket = 0
     while (bucket < durationBuckets.length && inSeconds > durationBuckets[bucket]!) bucket++
     values[block + routeFields.buckets + bucket]!++

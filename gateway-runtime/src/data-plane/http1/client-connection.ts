@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { directSocket } from '../direct-socket.ts'
-import type { Downstream } from '../downstream.ts'
+import type { ClientTunnel, Downstream } from '../downstream.ts'
 import type { ClientFacts, Exchange } from '../exchange.ts'
 import type { Fields } from '../fields.ts'
 import { type Problem, problem, problemBody } from '../problem.ts'
@@ -13,7 +13,7 @@ import { HeadRefused, readRequestHead } from './request-head.ts'
 import { currentDateLine, responseHeadText, statusLine } from './response-head-text.ts'
 import { SocketWriter } from './socket-writer.ts'
 
-type Phase = 'idle' | 'head' | 'body' | 'response' | 'lingering'
+type Phase = 'idle' | 'head' | 'body' | 'response' | 'tunnel' | 'lingering'
 type BodyFraming = 'none' | 'length' | 'chunked' | 'until-close'
 
 // One for all connections of a thread: what is read is parsed, and passed on or copied, before the next read.
@@ -27,7 +27,7 @@ const parseProblems = {
 } as const
 
 /** A client's HTTP/1.1 connection: one request after another, each answered before the next is read. */
-export class ClientConnection implements MessageHandler, Downstream, Deadline {
+export class ClientConnection implements MessageHandler, Downstream, ClientTunnel, Deadline {
   deadline = Number.POSITIVE_INFINITY
   wakeAt = Number.POSITIVE_INFINITY
   readonly #socket: Socket
@@ -81,12 +81,17 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     if (!this.#pipeline && !this.#parser.midMessage) this.#socket.end()
   }
 
+  get tunnel(): ClientTunnel {
+    return this
+  }
+
   get hasRoom(): boolean {
     return this.#writer.hasRoom
   }
 
   onDeadline(): void {
-    if (this.#phase === 'head' && !this.#pipeline) {
+    if (this.#phase === 'tunnel') this.abort('tunnel-idle')
+    else if (this.#phase === 'head' && !this.#pipeline) {
       this.#refuse(problem(408, 'request-timeout', 'The head of the request did not arrive in time.'))
     } else if (this.#phase === 'body' && !this.#pipeline!.responseStarted) {
       this.#pipeline!.replace(problem(408, 'request-timeout', 'The body of the request stopped arriving.'))
@@ -100,6 +105,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   /** The chunk is used again as soon as this returns. */
   receive(chunk: Buffer): void {
     if (this.#phase === 'lingering') return
+    if (this.#phase === 'tunnel') return this.#receiveInTunnel(chunk)
     if (this.#pipeline && this.#requestComplete) {
       this.#pending = Buffer.concat(this.#pending ? [this.#pending, chunk] : [chunk])
       this.#socket.pause()
@@ -210,6 +216,42 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     this.#writer.text(text + this.#ownFields(exchange))
   }
 
+  open(head: MessageHead): void {
+    const { exchange } = this.#pipeline!
+    exchange.status = head.status
+    this.#framing = 'until-close'
+    this.#phase = 'tunnel'
+    this.#writer.text(
+      `${responseHeadText(head)}x-request-id: ${exchange.requestId}\r\n` +
+        `connection: upgrade\r\nupgrade: ${exchange.tunnel}\r\n\r\n`,
+    )
+    this.#context.metrics.onTunnel()
+    this.#touchTunnel()
+    const early = this.#pending
+    this.#pending = undefined
+    // Not from within the read of the target.
+    process.nextTick(() => {
+      if (early) this.receive(early)
+      if (this.hasRoom) this.#socket.resume()
+    })
+  }
+
+  #receiveInTunnel(chunk: Buffer): void {
+    this.#touchTunnel()
+    this.#pipeline?.onBody(chunk)
+    this.#pipeline?.flushRequest()
+  }
+
+  end(): void {
+    this.#writer.flush()
+    this.#socket.end()
+    if (this.#socket.readableEnded) this.#record()
+  }
+
+  #touchTunnel(): void {
+    this.#context.wheel.set(this, this.#context.runtime.limits.tunnel_idle_timeout)
+  }
+
   #chooseFraming(exchange: Exchange, status: number, contentLength: number | undefined): BodyFraming {
     // RFC 9112 section 6.3: these have no body, whatever their header says.
     if (exchange.method === 'HEAD' || status === 204 || status === 304) return 'none'
@@ -245,6 +287,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
 
   flush(): void {
     this.#writer.flush()
+    if (this.#phase === 'tunnel') return this.#touchTunnel()
     if (this.#writer.hasRoom || this.#phase === 'lingering') return
     this.#context.wheel.set(this, this.#context.runtime.limits.body_timeout)
   }
@@ -335,6 +378,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   #record(): void {
     this.#pipeline!.record()
     this.#pipeline = undefined
+    if (this.#phase === 'tunnel') this.#context.metrics.onTunnelClosed()
   }
 
   abort(code: string): void {
@@ -374,8 +418,14 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
   #onEnd(): void {
     // Half-closed: a client may say that it is done and still read its answer.
     if (!this.#pipeline) this.#socket.end()
+    else if (this.#phase === 'tunnel') this.#endFromClient(this.#pipeline)
     else if (!this.#requestComplete) this.#socket.destroy()
     else this.#keepAlive = false
+  }
+
+  #endFromClient(pipeline: RequestPipeline): void {
+    pipeline.onEnd(undefined)
+    if (this.#socket.writableEnded) this.#record()
   }
 
   #onClose(): void {
@@ -383,6 +433,7 @@ export class ClientConnection implements MessageHandler, Downstream, Deadline {
     this.#closed = true
     this.#context.wheel.clear(this)
     this.#parser.free()
+    if (this.#pipeline && this.#phase === 'tunnel') this.#context.metrics.onTunnelClosed()
     this.#pipeline?.abandon()
     this.#pipeline = undefined
     this.#onClosed(this)

@@ -19,6 +19,8 @@ export function requestHeadText(exchange: Exchange, authority: string, path: str
   const { head } = exchange
   const lines = new Lines(`${head.method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n`)
   writeRequestFields(exchange, lines)
+  if (exchange.tunnel !== undefined)
+    return `${lines.text}connection: upgrade\r\nupgrade: ${exchange.tunnel}\r\n\r\n`
   const text = head.acceptsTrailers ? `${lines.text}te: trailers\r\nconnection: te\r\n` : lines.text
   if (head.isChunked) return `${text}transfer-encoding: chunked\r\n\r\n`
   if (head.contentLength === 0 && (head.method === 'GET' || head.method === 'HEAD')) return `${text}\r\n`

@@ -25,6 +25,8 @@ export interface RequestHead {
   readonly expectsContinue: boolean
   /** Whether the client takes trailers (RFC 9110 section 10.1.4). */
   readonly acceptsTrailers: boolean
+  /** The one protocol that the client offers to change to (RFC 9110 section 7.8), lower-case. */
+  readonly upgrade: string | undefined
 }
 
 /** Why a head is refused; the connection is closed with the answer. */
@@ -78,10 +80,26 @@ export function readCommonHead(head: MessageHead): RequestHead {
     contentLength: fields.isChunked ? undefined : (fields.contentLength ?? 0),
     expectsContinue: fields.expectsContinue && hasBody && head.version !== 10,
     acceptsTrailers: fields.acceptsTrailers,
+    upgrade: readUpgrade(head, fields, hasBody),
   }
 }
 
+/**
+ * h2c is no offer to tunnel: it is passed over. Any other with a body is refused: servers do not agree on where the
+ * new protocol would begin.
+ */
+function readUpgrade(head: MessageHead, fields: Fields, hasBody: boolean): string | undefined {
+  const { upgrade } = fields
+  if (upgrade === undefined || !fields.namesUpgrade || head.version !== 11 || upgrade === 'h2c')
+    return undefined
+  if (hasBody) refuse('Upgrade with a body')
+  return head.method === 'GET' && /^[a-z0-9!#$%&'*+.^_`|~/-]+$/.test(upgrade) ? upgrade : undefined
+}
+
 interface Fields {
+  upgrade: string | undefined
+  /** Whether Connection says that Upgrade is meant. */
+  namesUpgrade: boolean
   host: string | undefined
   isChunked: boolean
   contentLength: number | undefined
@@ -94,6 +112,8 @@ const none: readonly string[] = []
 
 function readFields(head: MessageHead): Fields {
   const fields: Fields = {
+    upgrade: undefined,
+    namesUpgrade: false,
     host: undefined,
     isChunked: false,
     contentLength: undefined,
@@ -117,7 +137,7 @@ function readFields(head: MessageHead): Fields {
         readTransferEncoding(value, head.version, fields)
         break
       case HeaderKind.connection:
-        fields.connectionFields = readConnection(value, fields.connectionFields)
+        fields.connectionFields = readConnection(value, fields)
         break
       case HeaderKind.expect:
         if (value.toLowerCase() !== '100-continue') {
@@ -126,7 +146,7 @@ function readFields(head: MessageHead): Fields {
         fields.expectsContinue = true
         break
       case HeaderKind.hopByHop:
-        if (name.lower === 'te') fields.acceptsTrailers ||= /(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(value)
+        readHopByHop(name, value, fields)
         break
       case HeaderKind.singleton:
         if (singletons?.some((seen) => seen.lower === name.lower)) refuse(`more than one ${name.lower}`)
@@ -135,6 +155,13 @@ function readFields(head: MessageHead): Fields {
     }
   }
   return fields
+}
+
+function readHopByHop({ lower }: HeaderName, value: string, fields: Fields): void {
+  if (lower === 'te') fields.acceptsTrailers ||= /(^|,)[ \t]*trailers[ \t]*(,|$)/i.test(value)
+  if (lower !== 'upgrade') return
+  if (fields.upgrade !== undefined) refuse('more than one upgrade')
+  fields.upgrade = value.toLowerCase()
 }
 
 function readContentLength(value: string, { contentLength }: Fields): number {
@@ -152,10 +179,12 @@ function readTransferEncoding(value: string, version: number, fields: Fields): v
   fields.isChunked = true
 }
 
-function readConnection(value: string, before: readonly string[]): readonly string[] {
+function readConnection(value: string, fields: Fields): readonly string[] {
+  const before = fields.connectionFields
   if (value === 'keep-alive' || value === 'close') return before
   const options = value.split(',').map((option) => option.trim().toLowerCase())
   for (const option of options) if (protectedFields.test(option)) refuse(`Connection names ${option}`)
+  fields.namesUpgrade ||= options.includes('upgrade')
   return [...before, ...options.filter((option) => !/^(|close|keep-alive|upgrade)$/.test(option))]
 }
 

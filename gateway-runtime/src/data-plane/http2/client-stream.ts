@@ -24,6 +24,7 @@ const grpcMessage = headerName('grpc-message')
 
 /** A request that came by HTTP/2, and its answer. */
 export class ClientStream extends Http2Stream implements Downstream {
+  readonly tunnel = undefined
   readonly #context: WorkerContext
   readonly #pipeline: RequestPipeline
   readonly #head: RequestHead

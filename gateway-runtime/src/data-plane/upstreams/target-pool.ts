@@ -72,7 +72,8 @@ export class TargetPool implements ConnectionOwner, Balanced {
    */
   open(request: UpstreamRequest, timeouts: ConnectionTimeouts, fresh: boolean): UpstreamStream | undefined {
     if (this.#http2) return this.#http2.open(request, timeouts, fresh)
-    const connection = (fresh ? undefined : this.#idle.pop()) ?? this.#connect()
+    const connection =
+      (fresh || request.tunnel !== undefined ? undefined : this.#idle.pop()) ?? this.#connect()
     connection?.assign(request, timeouts)
     return connection
   }

@@ -54,6 +54,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
   #requestSent = false
   #answered = false
   #interim = false
+  #inTunnel = false
   #interimCount = 0
   #complete = false
   #chunked = false
@@ -81,6 +82,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     this.#request = request
     this.#timeouts = timeouts
     this.#requestSent = false
+    this.#keepAlive = request.tunnel === undefined
     this.#answered = false
     this.#complete = false
     this.#interimCount = 0
@@ -101,6 +103,9 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
   endRequest(trailers: Fields | undefined): void {
     if (this.#chunked) this.#writer.lastChunk(trailers)
     this.#requestSent = true
+    if (!this.#inTunnel) return
+    this.#writer.flush()
+    this.#socket.end()
   }
 
   flush(): boolean {
@@ -117,7 +122,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
 
   resume(): void {
     this.#socket.resume()
-    if (this.#timeouts) this.#wheel.set(this, this.#timeouts.readTimeout)
+    this.#awaitRead()
   }
 
   abandon(): void {
@@ -146,12 +151,18 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
 
   #onConnect(): void {
     this.#connected = true
-    if (this.#timeouts) this.#wheel.set(this, this.#timeouts.readTimeout)
+    this.#awaitRead()
+  }
+
+  /** A tunnel may be silent: the side of the client watches over it. */
+  #awaitRead(): void {
+    if (this.#inTunnel) this.#wheel.clear(this)
+    else if (this.#timeouts) this.#wheel.set(this, this.#timeouts.readTimeout)
   }
 
   #onDrain(): void {
-    if (!this.#request || !this.#timeouts) return
-    this.#wheel.set(this, this.#timeouts.readTimeout)
+    if (!this.#request) return
+    this.#awaitRead()
     this.#request.onUpstreamDrain()
   }
 
@@ -164,9 +175,9 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     const request = this.#request
     // Nothing was asked for: whatever this is, it answers no request.
     if (!request) return this.destroy()
-    this.#wheel.set(this, this.#timeouts!.readTimeout)
     try {
-      this.#parse(chunk)
+      if (this.#inTunnel) request.onResponseBody(chunk)
+      else this.#readAnswer(chunk)
     } catch (error) {
       return this.#fail(this.#toUpstreamError(error))
     }
@@ -174,12 +185,17 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     request.onResponseFlush()
   }
 
-  #parse(chunk: Buffer): void {
+  #readAnswer(chunk: Buffer): void {
+    this.#awaitRead()
     let rest = chunk
     while (rest.length > 0) {
       rest = rest.subarray(this.#parser.execute(rest))
       if (!this.#complete) continue
       this.#complete = false
+      if (this.#inTunnel) {
+        if (rest.length > 0) this.#request!.onResponseBody(rest)
+        return
+      }
       if (this.#interim) continue
       // Bytes behind a complete answer answer nothing: the connection cannot be trusted again.
       if (rest.length > 0) this.#keepAlive = false
@@ -212,16 +228,30 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     this.#answered = true
     this.#interim = head.status < 200
     if (this.#interim) {
-      if (head.status === 101) throw new UpstreamError('bad-response', 'switched protocols unasked', false)
+      if (head.status === 101) {
+        this.#openTunnel(head)
+        return true
+      }
       if (++this.#interimCount > mostInterimResponses) {
         throw new UpstreamError('bad-response', `over ${mostInterimResponses} interim responses`, false)
       }
-      if (head.status > 101) request.onInterimResponse(head)
+      if (head.status > 100) request.onInterimResponse(head)
       return true
     }
-    this.#keepAlive = head.keepAlive
+    this.#keepAlive &&= head.keepAlive
     request.onResponseHead(head, readResponseFraming(head))
     return !request.expectsNoBody
+  }
+
+  #openTunnel(head: MessageHead): void {
+    const request = this.#request!
+    const given = head.names.findIndex(({ lower }) => lower === 'upgrade')
+    if (request.tunnel === undefined || head.values[given]?.toLowerCase() !== request.tunnel)
+      throw new UpstreamError('bad-response', 'switched protocols unasked', false)
+    this.#inTunnel = true
+    this.#wheel.clear(this)
+    this.#socket.allowHalfOpen = true
+    request.onTunnelOpen(head)
   }
 
   onBody(chunk: Buffer): void {
@@ -236,6 +266,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
   #onEnd(): void {
     const request = this.#request
     if (!request) return this.destroy()
+    if (this.#inTunnel) return request.onTunnelEnd()
     this.#keepAlive = false
     const wholeMessage = this.#answered && this.#parser.finish() && this.#complete
     if (!wholeMessage) return this.#fail(new UpstreamError('connection-reset', 'closed by the target', false))
@@ -257,6 +288,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     this.#wheel.clear(this)
     this.#parser.free()
     this.#owner.onClosed(this)
+    if (this.#inTunnel && this.#socket.readableEnded && this.#socket.writableFinished) return
     this.#fail(
       new UpstreamError(
         this.#connected ? 'connection-reset' : 'connection-failed',

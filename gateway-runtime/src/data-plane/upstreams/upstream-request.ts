@@ -7,6 +7,12 @@ import type { UpstreamError } from './upstream-error.ts'
 export interface UpstreamRequest {
   /** Whether the answer has no body because of what was asked (HEAD). */
   readonly expectsNoBody: boolean
+  /** The protocol that the target is asked to change to: then the connection is for this request alone. */
+  readonly tunnel: string | undefined
+  /** The target has changed protocols: what follows is no body but the tunnel. */
+  onTunnelOpen(head: MessageHead): void
+  /** The target says no more in the tunnel; it still listens. */
+  onTunnelEnd(): void
   /** The final answer; its body has `contentLength` bytes, undefined where only its end tells. */
   onResponseHead(head: MessageHead, contentLength: number | undefined): void
   /** The chunk is used again as soon as this returns. */
