@@ -82,6 +82,9 @@ function compileService(service: Service, upstreams: ReadonlyMap<string, Compile
     connectTimeout: service.connect_timeout,
     readTimeout: service.read_timeout,
     writeTimeout: service.write_timeout,
+    tryTimeout: service.try_timeout,
+    totalTimeout: service.total_timeout,
+    retryBudget: service.retry_budget,
     ...(service.url === undefined
       ? behindUpstream(service, upstreams)
       : behindUrl(service.name, service.url)),

@@ -79,6 +79,19 @@ export const serviceSchema = z
     write_timeout: duration
       .default(60_000)
       .describe('Longest time a target may refuse to take more of a body.'),
+    try_timeout: duration
+      .optional()
+      .describe('Time for one attempt, from connecting to the head of the answer; then another may follow.'),
+    total_timeout: duration
+      .optional()
+      .describe('Time for a request with all its attempts, to the end of the answer.'),
+    retry_budget: z
+      .strictObject({
+        percent: z.number().min(0).max(100).default(20).describe('Retries, as a part of the requests.'),
+        minimum: z.int().min(0).max(10_000).default(10).describe('Retries that there are in any case.'),
+      })
+      .prefault({})
+      .describe('How many requests may be tried again in ten seconds, by each worker.'),
     tls_verify: z.boolean().default(true).describe('Whether the certificate of an https target is verified.'),
     tags,
   })
@@ -307,6 +320,15 @@ export const configurationSchema = z.strictObject({
         .default(10_000)
         .describe('Time for a client to send the head of a request: 408.'),
       body_timeout: duration.default(30_000).describe('Longest silence of a client within a body: 408.'),
+      body_rate: z
+        .int()
+        .min(0)
+        .max(1_073_741_824)
+        .default(240)
+        .describe('Bytes a second that a client must send of a body, on average: 408 below.'),
+      body_rate_after: duration
+        .default(10_000)
+        .describe('Time from the first bytes of a body in which it may be slower than that.'),
       idle_timeout: duration
         .default(75_000)
         .describe('Time a connection of a client is kept without a request.'),
@@ -321,6 +343,9 @@ export const configurationSchema = z.strictObject({
         .max(1_000)
         .default(100)
         .describe('Requests at once on one HTTP/2 connection of a client.'),
+      event_loop_delay: duration
+        .default(200)
+        .describe('How late a worker may be with its work: past it, requests are answered with 503 at once.'),
       upstream_connections: z
         .int()
         .min(1)

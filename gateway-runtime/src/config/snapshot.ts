@@ -53,6 +53,9 @@ export interface CompiledService {
   readonly connectTimeout: number
   readonly readTimeout: number
   readonly writeTimeout: number
+  readonly tryTimeout: number | undefined
+  readonly totalTimeout: number | undefined
+  readonly retryBudget: { readonly percent: number; readonly minimum: number }
 }
 
 /** A plugin on a route; `id` is stable over reloads (scope and name): its shared memory is kept by it. */

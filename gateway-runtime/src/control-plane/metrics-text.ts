@@ -104,6 +104,12 @@ function renderTraffic(text: MetricsText, sum: (offset: number) => number): void
     'Requests answered with 500 because a plugin failed.',
     failures,
   )
+  text.single(
+    'retries_over_budget_total',
+    'counter',
+    'Failed requests that were not tried again because too many were already.',
+    sum(nodeCounters.retriesOverBudget),
+  )
   text.family('log_lines_dropped_total', 'counter', 'Lines of a log that the disk did not take in time.')
   text.sample('log_lines_dropped_total', { log: 'access' }, sum(nodeCounters.accessLogDropped))
   text.sample('log_lines_dropped_total', { log: 'error' }, sum(nodeCounters.errorLogDropped))

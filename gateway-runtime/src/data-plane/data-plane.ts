@@ -7,6 +7,7 @@ import type { ClientFacts } from './exchange.ts'
 import { ClientConnection } from './http1/client-connection.ts'
 import { Http2ClientConnection } from './http2/client-connection.ts'
 import { Listeners } from './listeners.ts'
+import { LoopDelay } from './loop-delay.ts'
 import { ProtocolSniffer } from './protocol-sniffer.ts'
 import { type Runtime, RuntimeBuilder } from './runtime.ts'
 import { TimerWheel } from './timer-wheel.ts'
@@ -22,6 +23,7 @@ interface OpenConnection {
 /** One worker's data plane: its sockets, its connections, and the snapshot that new requests see. */
 export class DataPlane implements WorkerContext {
   readonly wheel = new TimerWheel()
+  readonly loopDelay = new LoopDelay()
   readonly accessLog: AccessLog
   readonly errorLog: ErrorLog
   readonly metrics: WorkerMetrics
@@ -80,6 +82,7 @@ export class DataPlane implements WorkerContext {
 
   stop(): void {
     this.wheel.stop()
+    this.loopDelay.stop()
     this.accessLog.close()
     this.errorLog.close()
   }

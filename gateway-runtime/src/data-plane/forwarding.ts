@@ -40,6 +40,8 @@ export class Forwarding implements UpstreamRequest {
   #responded = false
   #abandoned = false
   #retryTimer: NodeJS.Timeout | undefined
+  #tryTimer: NodeJS.Timeout | undefined
+  #totalTimer: NodeJS.Timeout | undefined
   readonly #startedAt = performance.now()
 
   constructor(exchange: Exchange, runtime: RouteRuntime, client: Downstream, context: WorkerContext) {
@@ -61,6 +63,10 @@ export class Forwarding implements UpstreamRequest {
 
   /** Begins; what it writes leaves with `flushRequest`, so that a small body goes along. */
   start(): void {
+    const { totalTimeout } = this.#service
+    this.#runtime.retryBudget.countRequest(this.#startedAt)
+    if (totalTimeout !== undefined)
+      this.#totalTimer = setTimeout(() => this.#onTimeout('total-timeout', totalTimeout), totalTimeout)
     this.#attempt(false)
   }
 
@@ -91,9 +97,24 @@ export class Forwarding implements UpstreamRequest {
   /** The client has gone: what the target still does is for nobody. */
   abandon(): void {
     this.#abandoned = true
-    clearTimeout(this.#retryTimer)
+    this.#clearTimers()
     this.#stream?.abandon()
     this.#stream = undefined
+  }
+
+  #clearTimers(): void {
+    clearTimeout(this.#retryTimer)
+    clearTimeout(this.#tryTimer)
+    clearTimeout(this.#totalTimer)
+  }
+
+  #onTimeout(failure: 'try-timeout' | 'total-timeout', after: number): void {
+    const error = new UpstreamError(failure, `${failure} after ${after} ms`, false)
+    this.#stream?.abandon()
+    if (this.#stream) this.onUpstreamError(error)
+    else this.#fail(error) // between two attempts: no target is to blame
+    this.flushRequest()
+    this.#client.flush()
   }
 
   /** The client takes more of the answer. */
@@ -111,6 +132,9 @@ export class Forwarding implements UpstreamRequest {
     exchange.attempts++
     this.#pool = pool
     this.#stream = stream
+    const { tryTimeout } = this.#service
+    if (tryTimeout !== undefined)
+      this.#tryTimer = setTimeout(() => this.#onTimeout('try-timeout', tryTimeout), tryTimeout)
     stream.sendHead(exchange, this.#authority(pool), this.#path())
     for (const chunk of this.#replay ?? []) stream.sendBody(chunk)
     if (this.#requestEnded) stream.endRequest(this.#trailers)
@@ -135,19 +159,23 @@ export class Forwarding implements UpstreamRequest {
   }
 
   onResponseHead(head: MessageHead, contentLength: number | undefined): void {
-    this.#responded = true
-    this.#replay = undefined
-    this.#exchange.upstreamTime = performance.now() - this.#startedAt
+    this.#onAnswer()
     // A target that says so itself is as unavailable as one that does not answer.
     if (head.status >= 502 && head.status <= 504) this.#countFailure()
     else this.#pool!.circuit.onSuccess()
     this.#client.sendHead(head, contentLength)
   }
 
-  onTunnelOpen(head: MessageHead): void {
+  #onAnswer(): void {
     this.#responded = true
     this.#replay = undefined
+    clearTimeout(this.#tryTimer)
     this.#exchange.upstreamTime = performance.now() - this.#startedAt
+  }
+
+  onTunnelOpen(head: MessageHead): void {
+    this.#onAnswer()
+    clearTimeout(this.#totalTimer) // it is for answers, which have an end
     this.#pool!.circuit.onSuccess()
     this.#client.tunnel!.open(head)
   }
@@ -162,6 +190,7 @@ export class Forwarding implements UpstreamRequest {
 
   onResponseEnd(trailers: Fields | undefined): void {
     this.#stream = undefined
+    clearTimeout(this.#totalTimer)
     this.#client.endResponse(trailers)
   }
 
@@ -177,7 +206,9 @@ export class Forwarding implements UpstreamRequest {
   onUpstreamError(error: UpstreamError): void {
     const wasKept = this.#stream?.reused === true
     this.#stream = undefined
+    clearTimeout(this.#tryTimer)
     if (this.#responded) {
+      this.#clearTimers()
       this.#log('error', error)
       // That a tunnel breaks after hours says little of how the target takes requests.
       if (this.#exchange.status !== 101) this.#countFailure()
@@ -190,7 +221,7 @@ export class Forwarding implements UpstreamRequest {
     this.#countFailure()
     this.#lastError = error
     this.#tried.push(this.#pool!)
-    if (repeatable && this.#tried.length <= this.#service.retries && !this.#runtime.balancer.isBlocked) {
+    if (repeatable && this.#mayRetry(error)) {
       this.#log('warn', error)
       this.#context.metrics.countRetry(this.#runtime.metricBlock)
       return this.#retryLater()
@@ -200,6 +231,14 @@ export class Forwarding implements UpstreamRequest {
 
   #isRepeatable(error: UpstreamError): boolean {
     return this.#replay !== undefined && (error.nothingSent || idempotent.has(this.#exchange.method))
+  }
+
+  #mayRetry({ failure }: UpstreamError): boolean {
+    if (this.#tried.length > this.#service.retries || failure === 'total-timeout') return false
+    if (this.#runtime.balancer.isBlocked) return false
+    if (this.#runtime.retryBudget.tryRetry()) return true
+    this.#context.metrics.countRetryOverBudget()
+    return false
   }
 
   /** At once to another target; to the same one after a short, growing and random while. */
@@ -234,9 +273,17 @@ export class Forwarding implements UpstreamRequest {
   }
 
   #fail(error: UpstreamError): void {
+    this.#clearTimers()
     this.#log('error', error)
     const { status } = upstreamFailures[error.failure]
+    if (status === 503) this.#exchange.addResponseHeader('retry-after', this.#retryAfter(error))
     this.#client.reply(problem(status, `upstream-${error.failure}`, details[status]!))
+  }
+
+  /** Seconds: until a circuit lets somebody through, or a moment. */
+  #retryAfter({ failure }: UpstreamError): string {
+    const { open_duration } = this.#service.upstream.circuitBreaker
+    return String(failure === 'circuit-open' ? Math.ceil(open_duration / 1_000) : 1)
   }
 
   #log(level: 'warn' | 'error', error: UpstreamError): void {

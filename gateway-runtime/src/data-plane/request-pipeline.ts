@@ -15,6 +15,8 @@ const longestDeadline = 2 ** 31 - 1 // of a timer of Node.js: 24 days
 
 const tooLarge = problem(413, 'body-too-large', 'The body of the request is larger than this gateway takes.')
 
+const overloaded = problem(503, 'overloaded', 'The gateway has more to do than it can; try again later.')
+
 /**
  * One request on its way: route, plugins, upstream, and the record of it. What the client speaks is behind
  * `Downstream`; a connection calls `start` once, then gives body and end as they come, and `record` when it is over.
@@ -45,6 +47,10 @@ export class RequestPipeline {
     const { exchange } = this
     const { runtime } = this.#context
     const { contentLength } = exchange.head
+    if (this.#context.loopDelay.current > runtime.limits.event_loop_delay) {
+      exchange.addResponseHeader('retry-after', '1')
+      return this.#client.reply(overloaded)
+    }
     if (contentLength !== undefined && contentLength > runtime.limits.body_bytes)
       return this.#client.reply(tooLarge)
     const match = runtime.router.match(exchange)

@@ -16,6 +16,7 @@ import { Router } from './router.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 import { Balancer } from './upstreams/balancer.ts'
+import { RetryBudget } from './upstreams/retry-budget.ts'
 import { TargetPool, type TransportSettings, transportOf } from './upstreams/target-pool.ts'
 
 export type RequestHook = NonNullable<PluginHandlers['onRequest']>
@@ -26,10 +27,15 @@ export interface NamedHook {
   readonly hook: RequestHook
 }
 
-/** A route with all that its requests need. */
-export interface RouteRuntime {
-  readonly route: CompiledRoute
+/** What the requests to a service share, whatever route they come by. */
+interface ServiceRuntime {
   readonly balancer: Balancer<TargetPool>
+  readonly retryBudget: RetryBudget
+}
+
+/** A route with all that its requests need. */
+export interface RouteRuntime extends ServiceRuntime {
+  readonly route: CompiledRoute
   readonly onRequest: readonly NamedHook[]
   /** Block in the metrics of this worker. */
   readonly metricBlock: number
@@ -74,17 +80,20 @@ export class RuntimeBuilder {
 
   build(): Runtime {
     const snapshot = this.#snapshot
-    const balancers = new Map<string, Balancer<TargetPool>>()
-    const balancerOf = (service: CompiledService) => {
-      const known = balancers.get(service.name)
+    const services = new Map<string, ServiceRuntime>()
+    const runtimeOf = (service: CompiledService) => {
+      const known = services.get(service.name)
       if (known) return known
-      const balancer = this.#balancer(service)
-      balancers.set(service.name, balancer)
-      return balancer
+      const runtime = {
+        balancer: this.#balancer(service),
+        retryBudget: new RetryBudget(service.retryBudget),
+      }
+      services.set(service.name, runtime)
+      return runtime
     }
     const router = new Router(snapshot.routes, (route) => ({
       route,
-      balancer: balancerOf(route.service),
+      ...runtimeOf(route.service),
       onRequest: this.#hooksOf(route.plugins),
       metricBlock: this.#memory.metricBlocks.get(route.name)!,
     }))

@@ -1,6 +1,7 @@
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { WorkerMetrics } from '../telemetry/metrics.ts'
+import type { LoopDelay } from './loop-delay.ts'
 import type { Runtime } from './runtime.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
@@ -14,4 +15,6 @@ export interface WorkerContext {
   readonly metrics: WorkerMetrics
   /** Set when the service stops: connections close after the answer they are giving. */
   readonly draining: boolean
+  /** How late this worker is with what it has to do. */
+  readonly loopDelay: LoopDelay
 }

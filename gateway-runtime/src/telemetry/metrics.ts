@@ -16,6 +16,7 @@ export const nodeCounters = {
   accessLogDropped: 4,
   errorLogDropped: 5,
   tunnelsActive: 6,
+  retriesOverBudget: 7,
 } as const
 
 const statusBase = 16
@@ -92,6 +93,10 @@ export class WorkerMetrics {
 
   countRetry(block: number): void {
     this.#values[blockOffset(block) + routeFields.retries]!++
+  }
+
+  countRetryOverBudget(): void {
+    this.#values[nodeCounters.retriesOverBudget]!++
   }
 
   /** An answer to what was no request that could be understood. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { BodyRate, bodyTooSlow } from '../body-rate.ts'
 import { directSocket } from '../direct-socket.ts'
 import type { ClientTunnel, Downstream } from '../downstream.ts'
 import type { ClientFacts, Exchange } from '../exchange.ts'
@@ -43,6 +44,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   #parsing = false
   #messageComplete = false
   #trailers: Fields | undefined
+  #bodyRate: BodyRate | undefined
   #requestComplete = false
   #responseComplete = false
   #keepAlive = true
@@ -149,6 +151,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
 
   onHead(message: MessageHead): boolean {
     const head = readRequestHead(message)
+    this.#bodyRate = undefined
     this.#requestComplete = false
     this.#responseComplete = false
     this.#framing = 'none'
@@ -169,6 +172,11 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
       return
     }
     if (this.#phase === 'body') this.#await('body')
+    this.#bodyRate ??= new BodyRate(this.#context.runtime.limits)
+    if (this.#bodyRate.isTooSlow(chunk.length)) {
+      this.#keepAlive = false
+      return pipeline.replace(bodyTooSlow)
+    }
     pipeline.onBody(chunk)
   }
 
@@ -188,12 +196,14 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
 
   pauseBody(): void {
     this.#socket.pause()
+    this.#bodyRate?.pause()
     if (this.#phase === 'body') this.#context.wheel.clear(this) // it is the target that is slow
   }
 
   resumeBody(): void {
     if (this.#pending) return
     this.#socket.resume()
+    this.#bodyRate?.resume()
     if (this.#phase === 'body') this.#await('body')
   }
 

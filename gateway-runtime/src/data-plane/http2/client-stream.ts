@@ -1,3 +1,4 @@
+import { BodyRate, bodyTooSlow } from '../body-rate.ts'
 import type { Downstream } from '../downstream.ts'
 import type { ClientFacts } from '../exchange.ts'
 import { type Fields, writeResponseFields } from '../fields.ts'
@@ -30,6 +31,7 @@ export class ClientStream extends Http2Stream implements Downstream {
   readonly #head: RequestHead
   #trailers: Fields | undefined
   #bodyReceived = 0
+  #bodyRate: BodyRate | undefined
   #waitsForRoom = false
 
   constructor(
@@ -69,6 +71,8 @@ export class ClientStream extends Http2Stream implements Downstream {
       throw new StreamError(ErrorCode.protocolError, 'more body than content-length says')
     if (this.localClosed) return
     this.#awaitBody()
+    this.#bodyRate ??= new BodyRate(this.#context.runtime.limits)
+    if (this.#bodyRate.isTooSlow(chunk.length)) return this.#pipeline.replace(bodyTooSlow)
     this.#pipeline.onBody(chunk)
     this.#pipeline.flushRequest()
   }
@@ -106,11 +110,13 @@ export class ClientStream extends Http2Stream implements Downstream {
 
   pauseBody(): void {
     this.pauseReceiving()
+    this.#bodyRate?.pause()
     this.connection.untouch(this) // it is the target that is slow
   }
 
   resumeBody(): void {
     this.resumeReceiving()
+    this.#bodyRate?.resume()
     if (!this.remoteClosed) this.#awaitBody()
   }
 

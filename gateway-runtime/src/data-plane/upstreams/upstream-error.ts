@@ -9,6 +9,8 @@ export const upstreamFailures = {
   'connect-timeout': { status: 504, log: 'upstream timed out' },
   'read-timeout': { status: 504, log: 'upstream timed out' },
   'write-timeout': { status: 504, log: 'upstream timed out' },
+  'try-timeout': { status: 504, log: 'upstream timed out' },
+  'total-timeout': { status: 504, log: 'upstream timed out' },
   'circuit-open': { status: 503, log: 'circuit open' },
   'no-target': { status: 503, log: 'no healthy target' },
   overloaded: { status: 503, log: 'upstream connections exhausted' },
