@@ -31,6 +31,7 @@ export function compile(configuration: Configuration): Snapshot {
     listeners: configuration.listeners,
     limits: configuration.limits,
     trustedProxies: configuration.trusted_proxies,
+    refusesAmbiguousNames: configuration.ambiguous_header_names === 'refuse',
     routes: configuration.routes.map((route) => ({
       ...compileRoute(route, services),
       plugins: chains.of(route),

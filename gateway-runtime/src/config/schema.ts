@@ -337,6 +337,11 @@ export const configurationSchema = z.strictObject({
         .min(1)
         .default(65_536)
         .describe('Connections of clients at once, over all workers.'),
+      connection_requests: z
+        .int()
+        .min(1)
+        .default(10_000)
+        .describe('Requests on one connection of a client: then it is closed, and load can move elsewhere.'),
       streams: z
         .int()
         .min(1)
@@ -369,6 +374,12 @@ export const configurationSchema = z.strictObject({
     .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]))
     .default([])
     .describe('Peers whose X-Forwarded-* and X-Request-Id are believed; from others they are replaced.'),
+  ambiguous_header_names: z
+    .enum(['drop', 'refuse'])
+    .default('drop')
+    .describe(
+      'What becomes of fields that servers could take for others (X_Forwarded_For): dropped, or 400 for the request.',
+    ),
   services: z.array(serviceSchema).default([]),
   routes: z.array(routeSchema).default([]),
   upstreams: z.array(upstreamSchema).default([]),

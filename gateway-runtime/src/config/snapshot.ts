@@ -97,6 +97,7 @@ export interface Snapshot {
   readonly listeners: readonly Listener[]
   readonly limits: Limits
   readonly trustedProxies: readonly string[]
+  readonly refusesAmbiguousNames: boolean
   readonly routes: readonly CompiledRoute[]
   readonly upstreams: readonly CompiledUpstream[]
   /** Plugins that see requests which no route matched: the global ones. */

@@ -19,6 +19,8 @@ export interface Downstream {
   sendInterim(status: number, head?: MessageHead): void
   /** Begins the answer. The body has `contentLength` bytes; undefined: known at its end. */
   sendHead(head: MessageHead, contentLength: number | undefined): void
+  /** Forgets the answer that was begun, where nothing of it has left. Returns whether that was so. */
+  takeBack(): boolean
   /** The chunk is used again as soon as this returns. */
   sendBody(chunk: Buffer): void
   /** The answer is complete. */

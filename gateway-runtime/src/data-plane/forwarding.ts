@@ -207,7 +207,7 @@ export class Forwarding implements UpstreamRequest {
     const wasKept = this.#stream?.reused === true
     this.#stream = undefined
     clearTimeout(this.#tryTimer)
-    if (this.#responded) {
+    if (this.#responded && !this.#client.takeBack()) {
       this.#clearTimers()
       this.#log('error', error)
       // That a tunnel breaks after hours says little of how the target takes requests.

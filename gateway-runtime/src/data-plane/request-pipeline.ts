@@ -4,7 +4,7 @@ import { type ClientFacts, Exchange } from './exchange.ts'
 import type { Fields } from './fields.ts'
 import { Forwarding } from './forwarding.ts'
 import { grpcTimeout, isGrpc } from './grpc.ts'
-import { HeaderKind } from './http1/header-name.ts'
+import { HeaderKind, type HeaderName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import { type Problem, problem } from './problem.ts'
 import { isRequestId, newRequestId } from './request-id.ts'
@@ -14,6 +14,13 @@ import type { WorkerContext } from './worker-context.ts'
 const longestDeadline = 2 ** 31 - 1 // of a timer of Node.js: 24 days
 
 const tooLarge = problem(413, 'body-too-large', 'The body of the request is larger than this gateway takes.')
+
+const ambiguousName = problem(
+  400,
+  'ambiguous-header-name',
+  'Names of header fields may have letters, digits and hyphens.',
+)
+const isAmbiguous = ({ kind }: HeaderName) => kind === HeaderKind.ambiguous
 
 const overloaded = problem(503, 'overloaded', 'The gateway has more to do than it can; try again later.')
 
@@ -53,6 +60,8 @@ export class RequestPipeline {
     }
     if (contentLength !== undefined && contentLength > runtime.limits.body_bytes)
       return this.#client.reply(tooLarge)
+    if (runtime.snapshot.refusesAmbiguousNames && exchange.head.names.some(isAmbiguous))
+      return this.#client.reply(ambiguousName)
     const match = runtime.router.match(exchange)
     exchange.route = match?.value
     exchange.matchedLength = match?.matchedLength ?? 0

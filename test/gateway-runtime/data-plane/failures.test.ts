@@ -121,6 +121,22 @@ describe('an upstream that', () => {
     expect(await (await fetch(gateway.url)).text()).toBe('ok')
   })
 
+  test('sends a broken body with the head is answered with 502 in its place, behind what was sent before', async () => {
+    const server = await startRawServer((socket) => {
+      socket.on('data', () => {
+        socket.write('HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n')
+        socket.write(
+          'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0x3\r\nabc\r\n0\r\n\r\n',
+        )
+      })
+    })
+    const gateway = await gatewayFor({ url: server.url })
+    const client = await openRaw(gateway.ports.http)
+    client.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+    expect(await client.until(/\}\s*$/)).toMatch(/^HTTP\/1.1 103 [^\n]*\nlink: <\/a>\r\n\r\nHTTP\/1.1 502 /)
+    client.socket.destroy()
+  })
+
   test('ends its answer too early cuts the connection of the client', async () => {
     const server = await startRawServer((socket) =>
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc')),

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { connect } from 'node:http2'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { eventually } from '../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../support/gateway.ts'
+import { freePorts } from '../../support/ports.ts'
 import { openRaw, sendRaw, statusOf } from '../../support/raw-client.ts'
 import { startUpstream, type Upstream } from '../../support/upstream.ts'
 
@@ -36,6 +39,11 @@ const chunkedPost = 'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\
 describe('refused, and the connection closed, before any service sees it', () => {
   test.each([
     ['two Host fields', 'GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n', 400],
+    [
+      'two expectations',
+      'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n\r\n',
+      400,
+    ],
     ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400],
     ['an empty Host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', 400],
     ['a Host with a path', 'GET / HTTP/1.1\r\nHost: a/b\r\n\r\n', 400],
@@ -143,5 +151,55 @@ describe('limits of size and time', () => {
     expect(line).toMatchObject({ status: 400, code: 'malformed-request', client_address: '127.0.0.1' })
     const log = await eventually('the error log', () => gateway.errorLog())
     expect(log).toMatch(/warn request refused status=400 reason="more than one Host" client=127\.0\.0\.1/)
+  })
+})
+
+describe('with other settings', () => {
+  let strict: TestGateway
+  let http: number
+  let h2c: number
+  beforeAll(async () => {
+    const ports = await freePorts(2)
+    ;[http, h2c] = ports as [number, number]
+    strict = await startGateway({
+      config: {
+        listeners: ports.map((port, index) => ({ host: '127.0.0.1', port, http2: index === 1 })),
+        limits: { connection_requests: 3 },
+        ambiguous_header_names: 'refuse',
+        services: [{ name: 'echo', url: upstream.url }],
+        routes: [{ name: 'echo', service: 'echo', paths: ['/'] }],
+      },
+    })
+  })
+  afterAll(() => strict?.stop())
+
+  test('a connection is closed behind its last request', async () => {
+    const answer = await sendRaw(http, 'GET / HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(5))
+    expect(answer.match(/HTTP\/1.1 200 /g)).toHaveLength(3)
+    expect(answer.match(/connection: close/g)).toHaveLength(1)
+  })
+
+  test('an HTTP/2 connection goes away behind its last request', async () => {
+    const session = connect(`http://127.0.0.1:${h2c}`)
+    session.on('error', () => {})
+    const closed = once(session, 'close')
+    const statuses = []
+    for (let request = 0; request < 3; request++) {
+      const stream = session.request({ ':path': '/' })
+      const [head] = await once(stream, 'response')
+      statuses.push(head[':status'])
+      await once(stream.resume(), 'end')
+    }
+    expect(statuses).toEqual([200, 200, 200])
+    await closed
+  })
+
+  test('a name that servers could take for another is refused', async () => {
+    const answer = await sendRaw(
+      http,
+      'GET / HTTP/1.1\r\nHost: h\r\nX_Forwarded_For: 1.2.3.4\r\nConnection: close\r\n\r\n',
+    )
+    expect(statusOf(answer)).toBe(400)
+    expect(answer).toContain('"ambiguous-header-name"')
   })
 })

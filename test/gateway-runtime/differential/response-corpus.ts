@@ -117,13 +117,13 @@ const brokenBodies: ResponseCase[] = [
   cutOff('a body shorter than its length', ok('ab', 'Content-Length: 3')),
   cutOff('chunks without the last one', chunked('3\r\nabc\r\n')),
   cutOff('chunks without the last line', chunked('3\r\nabc\r\n0\r\n')),
-  cutOff('a chunk size with a prefix', chunked('0x3\r\nabc\r\n0\r\n\r\n')),
-  cutOff('a chunk size with a sign', chunked('+3\r\nabc\r\n0\r\n\r\n')),
-  cutOff('a chunk longer than its size', chunked('3\r\nabcd\r\n0\r\n\r\n')),
-  cutOff('a bare LF behind a chunk', chunked('3\r\nabc\n0\r\n\r\n')),
-  cutOff('a bare LF in an extension', chunked('3;a\nb\r\nabc\r\n0\r\n\r\n')),
-  cutOff('a size past any number', chunked('ffffffffffffffffff\r\nabc\r\n0\r\n\r\n')),
-  cutOff('a trailer that frames', chunked('3\r\nabc\r\n0\r\nContent-Length: 3\r\n\r\n')),
+  bad('a chunk size with a prefix', chunked('0x3\r\nabc\r\n0\r\n\r\n')),
+  bad('a chunk size with a sign', chunked('+3\r\nabc\r\n0\r\n\r\n')),
+  bad('a chunk longer than its size', chunked('3\r\nabcd\r\n0\r\n\r\n')),
+  bad('a bare LF behind a chunk', chunked('3\r\nabc\n0\r\n\r\n')),
+  bad('a bare LF in an extension', chunked('3;a\nb\r\nabc\r\n0\r\n\r\n')),
+  bad('a size past any number', chunked('ffffffffffffffffff\r\nabc\r\n0\r\n\r\n')),
+  bad('a trailer that frames', chunked('3\r\nabc\r\n0\r\nContent-Length: 3\r\n\r\n')),
 ]
 
 /** Streams of upstreams, written from the RFCs and from what was published on response splitting and desync. */

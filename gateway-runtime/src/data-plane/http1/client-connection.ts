@@ -48,6 +48,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   #requestComplete = false
   #responseComplete = false
   #keepAlive = true
+  #requests = 0
   #framing: BodyFraming = 'none'
   #bodyLeft = 0
   #closed = false
@@ -155,7 +156,8 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     this.#requestComplete = false
     this.#responseComplete = false
     this.#framing = 'none'
-    this.#keepAlive = head.keepAlive && !this.#context.draining
+    const isLast = ++this.#requests >= this.#context.runtime.limits.connection_requests
+    this.#keepAlive = head.keepAlive && !isLast && !this.#context.draining
     const pipeline = new RequestPipeline(head, this.#facts, this, this.#context)
     this.#pipeline = pipeline
     this.#await(head.isChunked || head.contentLength! > 0 ? 'body' : 'response')
@@ -216,6 +218,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
 
   sendHead(head: MessageHead, contentLength: number | undefined): void {
     const { exchange } = this.#pipeline!
+    this.#writer.begin()
     exchange.status = head.status
     this.#framing = this.#chooseFraming(exchange, head.status, contentLength)
     this.#bodyLeft = this.#framing === 'length' ? contentLength! : 0
@@ -260,6 +263,15 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
 
   #touchTunnel(): void {
     this.#context.wheel.set(this, this.#context.runtime.limits.tunnel_idle_timeout)
+  }
+
+  takeBack(): boolean {
+    if (!this.#writer.takeBack()) return false
+    const { exchange } = this.#pipeline!
+    exchange.status = 0
+    exchange.responseBytes = 0
+    this.#framing = 'none'
+    return true
   }
 
   #chooseFraming(exchange: Exchange, status: number, contentLength: number | undefined): BodyFraming {

@@ -143,6 +143,7 @@ function readFields(head: MessageHead): Fields {
         if (value.toLowerCase() !== '100-continue') {
           throw new HeadRefused(417, 'expectation-failed', 'Expect may only be 100-continue')
         }
+        if (fields.expectsContinue) refuse('more than one Expect')
         fields.expectsContinue = true
         break
       case HeaderKind.hopByHop:

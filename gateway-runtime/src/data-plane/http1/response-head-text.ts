@@ -40,8 +40,9 @@ class Lines implements FieldSink {
   }
 }
 
-/** Status line and fields of an upstream's answer, with Date; without framing and without the empty line. */
+/** Status line and fields of an upstream's answer, with Date where it is the final one; without framing and without the empty line. */
 export function responseHeadText(head: MessageHead): string {
   const lines = new Lines(statusLine(head.status))
-  return writeResponseFields(head, lines) ? lines.text : lines.text + currentDateLine()
+  const isDated = writeResponseFields(head, lines) || head.status < 200
+  return isDated ? lines.text : lines.text + currentDateLine()
 }

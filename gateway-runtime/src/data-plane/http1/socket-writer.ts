@@ -10,9 +10,24 @@ const smallest = 8_192 // a piece of body from which a copy costs more than a se
 export class SocketWriter {
   readonly #socket: Socket
   #text = ''
+  /** Whether all of the text may still be taken back. */
+  #isHeld = false
 
   constructor(socket: Socket) {
     this.#socket = socket
+  }
+
+  /** Sends what was collected before, and begins what can be taken back until it is sent. */
+  begin(): void {
+    this.flush()
+    this.#isHeld = true
+  }
+
+  /** Forgets what was collected since `begin`; false where some of it was sent. */
+  takeBack(): boolean {
+    if (!this.#isHeld) return false
+    this.#text = ''
+    return true
   }
 
   /** Latin-1 text: heads and the framing of chunks. */
@@ -55,6 +70,7 @@ export class SocketWriter {
     if (this.#text === '') return
     const text = this.#text
     this.#text = ''
+    this.#isHeld = false
     this.#socket.write(text, 'latin1')
   }
 

@@ -19,6 +19,7 @@ const requestIdName = headerName('x-request-id')
 
 /** A client's HTTP/2 connection. */
 export class Http2ClientConnection extends Http2Connection {
+  #requests = 0
   readonly #facts: ClientFacts
   readonly #context: WorkerContext
   readonly #onClosed: (connection: Http2ClientConnection) => void
@@ -77,6 +78,7 @@ export class Http2ClientConnection extends Http2Connection {
     const stream = new ClientStream(id, this, { head, facts: this.#facts, endStream }, this.#context)
     this.streams.set(id, stream)
     stream.start()
+    if (++this.#requests >= this.#context.runtime.limits.connection_requests) this.goAway(ErrorCode.noError)
   }
 
   #readHead(id: number, fields: Fields, endStream: boolean): RequestHead | undefined {

@@ -159,6 +159,11 @@ export class ClientStream extends Http2Stream implements Downstream {
     if (endStream) this.endedWithHead()
   }
 
+  /** The client's side of HPACK depends on every block that was written. */
+  takeBack(): boolean {
+    return false
+  }
+
   sendBody(chunk: Buffer): void {
     this.#pipeline.exchange.responseBytes += chunk.length
     this.send(chunk)
