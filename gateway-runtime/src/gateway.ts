@@ -1,15 +1,10 @@
 // The program `gateway`: reads its arguments, starts a node, passes signals on.
 
 import { parseArgs } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
 import { ConfigurationError } from './config/index.ts'
 import { GatewayNode } from './control-plane/gateway-node.ts'
 import { OperationalError } from './control-plane/operational-error.ts'
 import { version } from './version.ts'
-
-// A regular expression of a route that backtracks too much is finished by V8's linear engine: no input hangs a worker.
-setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
-setFlagsFromString('--regexp-backtracks-before-fallback=10000')
 
 const usage = `gateway ${version}: the API gateway's service
 

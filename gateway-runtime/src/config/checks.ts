@@ -3,8 +3,8 @@ import { plugins } from '../plugins/registry.ts'
 import type { Problem, ProblemList } from './configuration-error.ts'
 import { isMapping, type Merged } from './merge.ts'
 import { suggestion } from './nearest.ts'
-import { patternProblem } from './path-pattern.ts'
 import { pluginId } from './plugin-id.ts'
+import { isPattern, patternProblem } from './route-pattern.ts'
 import { type Collection, configurationSchema, entitySchemas, listenerSchema } from './schema.ts'
 import { validate } from './schema-problems.ts'
 import type { Path, Place } from './yaml-source.ts'
@@ -132,12 +132,22 @@ class Checks {
     }
   }
 
+  /** Regular expressions of paths, headers and query can be matched. */
   patterns({ path, value }: Entity): void {
-    if (!Array.isArray(value.paths)) return
-    for (const [index, pattern] of value.paths.entries()) {
-      if (typeof pattern !== 'string' || !pattern.startsWith('~')) continue
-      const at = [...path, 'paths', index]
-      const problem = patternProblem(pattern, String(this.#shown(at)))
+    this.#patterns([...path, 'paths'], value.paths)
+    for (const key of ['headers', 'query']) {
+      const conditions = value[key]
+      if (!isMapping(conditions)) continue
+      for (const [name, values] of Object.entries(conditions)) this.#patterns([...path, key, name], values)
+    }
+  }
+
+  #patterns(path: Path, texts: unknown): void {
+    if (!Array.isArray(texts)) return
+    for (const [index, text] of texts.entries()) {
+      if (typeof text !== 'string' || !isPattern(text)) continue
+      const at = [...path, index]
+      const problem = patternProblem(text, String(this.#shown(at)))
       if (problem !== undefined) this.#report(at, () => problem)
     }
   }

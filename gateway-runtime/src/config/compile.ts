@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { patternSource } from './path-pattern.ts'
 import { PluginChains } from './plugin-chain.ts'
+import { compileConditions } from './route-conditions.ts'
 import { type Configuration, type Route, type Service, type Upstream, upstreamSchema } from './schema.ts'
 import type {
   Balancing,
@@ -8,7 +8,6 @@ import type {
   CompiledService,
   CompiledUpstream,
   HashSource,
-  PathMatcher,
   Snapshot,
   Target,
 } from './snapshot.ts'
@@ -155,19 +154,12 @@ function compileRoute(
   return {
     name: route.name,
     service,
-    paths: route.paths.map(compilePath),
-    hosts: route.hosts.map((host) => host.toLowerCase()),
-    methods: route.methods,
-    headers: Object.entries(route.headers).map(([name, values]) => [name.toLowerCase(), values] as const),
+    ...compileConditions(route),
     stripPath: route.strip_path,
     preserveHost: route.preserve_host,
     upgrades: route.upgrades,
-    priority: route.priority,
   }
 }
-
-const compilePath = (path: string): PathMatcher =>
-  path.startsWith('~') ? { kind: 'regex', source: patternSource(path) } : { kind: 'prefix', path }
 
 /** JSON with keys in the order of their code units: equal for equal values. */
 function canonicalJson(value: unknown): string {

@@ -102,6 +102,8 @@ export const serviceSchema = z
     message: 'protocol and path go with upstream; a url says both itself',
   })
 
+const matchedValues = z.array(z.string().max(4_096)).min(1).max(1_024)
+
 /** Which requests go to a service. */
 export const routeSchema = z
   .strictObject({
@@ -111,12 +113,17 @@ export const routeSchema = z
       .array(
         z
           .string()
-          .regex(/^(\/|~)/, 'expected "/" for a prefix or "~" for a regular expression')
+          .regex(
+            /^(=?\/|~)/,
+            'expected "/" for a prefix, "=/" for an exact path or "~" for a regular expression',
+          )
           .max(4_096),
       )
       .max(1_024)
       .default([])
-      .describe('Path prefixes, matched by whole segments; one that begins with ~ is a regular expression.'),
+      .describe(
+        'Path prefixes, matched by whole segments; =/path is that path alone, ~ begins a regular expression.',
+      ),
     hosts: z
       .array(
         z.string().regex(/^(\*\.)?[A-Za-z0-9._-]+$|^\[[0-9A-Fa-f:]+\]$/, 'expected a host name or *.domain'),
@@ -129,9 +136,13 @@ export const routeSchema = z
       .max(32)
       .default([]),
     headers: z
-      .record(z.string().regex(/^[A-Za-z0-9-]+$/, 'expected a header name'), z.array(z.string()).min(1))
+      .record(z.string().regex(/^[A-Za-z0-9-]+$/, 'expected a header name'), matchedValues)
       .default({})
-      .describe('Headers a request must have, each with one of the values.'),
+      .describe('Headers a request must have, each with one of the values; ~ begins a regular expression.'),
+    query: z
+      .record(z.string().min(1).max(1_024), matchedValues)
+      .default({})
+      .describe('Parameters of the query a request must have, like headers; values are compared decoded.'),
     strip_path: z
       .boolean()
       .default(true)
@@ -148,9 +159,9 @@ export const routeSchema = z
   .refine(
     (route) =>
       route.paths.length + route.hosts.length + route.methods.length > 0 ||
-      Object.keys(route.headers).length > 0,
+      Object.keys(route.headers).length + Object.keys(route.query).length > 0,
     {
-      message: 'a route needs at least one of paths, hosts, methods or headers',
+      message: 'a route needs at least one of paths, hosts, methods, headers or query',
     },
   )
 

@@ -68,8 +68,17 @@ export interface CompiledPlugin {
 }
 
 export type PathMatcher =
-  | { readonly kind: 'prefix'; readonly path: string }
+  | { readonly kind: 'exact' | 'prefix'; readonly path: string }
   | { readonly kind: 'regex'; readonly source: string }
+
+/** A header or a parameter of the query, which must be there with one of the values or match one of the patterns. */
+export interface ValueMatcher {
+  /** Of a header in lower case. */
+  readonly name: string
+  readonly values: readonly string[]
+  /** Sources of regular expressions; each matches from the beginning of the value. */
+  readonly patterns: readonly string[]
+}
 
 export interface CompiledRoute {
   readonly name: string
@@ -80,8 +89,10 @@ export interface CompiledRoute {
   readonly hosts: readonly string[]
   /** Empty: any method. */
   readonly methods: readonly string[]
-  /** Lower-case name → values, one of which must be there. */
-  readonly headers: readonly (readonly [name: string, values: readonly string[]])[]
+  /** All of them must be met. */
+  readonly headers: readonly ValueMatcher[]
+  /** Of a parameter that is there several times, the first value counts. */
+  readonly query: readonly ValueMatcher[]
   readonly stripPath: boolean
   readonly preserveHost: boolean
   /** Protocols that a connection may change to; lower-case. */

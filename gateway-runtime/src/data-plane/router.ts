@@ -1,20 +1,7 @@
-import type { CompiledRoute, PathMatcher } from '../config/snapshot.ts'
-
-/** What the router reads of a request. `host` is lower-case and without port; header names are given in lower case. */
-export interface RoutableRequest {
-  readonly method: string
-  readonly host: string
-  readonly path: string
-  header(name: string): string | undefined
-}
-
-/** A way into a route: one of its paths with one of its hosts. The entry with the lowest rank that matches wins. */
-interface Entry<Value> {
-  readonly rank: number
-  readonly route: CompiledRoute
-  readonly value: Value
-  readonly pattern: RegExp | undefined
-}
+import { entriesInOrder, prefixOf, type RouteEntry } from '../config/route-order.ts'
+import { compilePattern } from '../config/route-pattern.ts'
+import type { CompiledRoute } from '../config/snapshot.ts'
+import { RequestConditions, type RoutableRequest } from './route-conditions.ts'
 
 export interface RouteMatch<Value> {
   readonly value: Value
@@ -22,50 +9,78 @@ export interface RouteMatch<Value> {
   readonly matchedLength: number
 }
 
-interface HostTable<Value> {
-  /** By the whole prefix without a slash at its end; '' holds the routes for any path. */
-  readonly prefixes: Map<string, Entry<Value>[]>
-  readonly patterns: Entry<Value>[]
+/** An entry as it is looked up. That with the lowest rank that matches wins. */
+interface Entry<Value> {
+  readonly rank: number
+  readonly value: Value
+  readonly conditions: RequestConditions | undefined
 }
 
-const any: readonly PathMatcher[] = [{ kind: 'prefix', path: '/' }]
+interface PatternEntry<Value> extends Entry<Value> {
+  readonly pattern: RegExp
+}
+
+/** The entries of one host, lists by rank. */
+class HostTable<Value> {
+  readonly exact = new Map<string, Entry<Value>[]>()
+  /** By the whole prefix without a slash at its end; '' holds the routes for any path. */
+  readonly prefixes = new Map<string, Entry<Value>[]>()
+  readonly patterns: PatternEntry<Value>[] = []
+  /** Length of the longest prefix: where a look-up begins. */
+  longestPrefix = 0
+  readonly lowestRank: number
+
+  /** Entries are added by rank, the first one's is given. */
+  constructor(lowestRank: number) {
+    this.lowestRank = lowestRank
+  }
+
+  add(path: RouteEntry['path'], entry: Entry<Value>): void {
+    if (path.kind === 'regex') {
+      this.patterns.push({ ...entry, pattern: compilePattern(path.source) })
+    } else if (path.kind === 'exact') {
+      append(this.exact, path.path, entry)
+    } else {
+      const prefix = prefixOf(path.path)
+      this.longestPrefix = Math.max(this.longestPrefix, prefix.length)
+      append(this.prefixes, prefix, entry)
+    }
+  }
+}
+
+function append<Value>(lists: Map<string, Value[]>, key: string, value: Value): void {
+  const list = lists.get(key)
+  if (list) list.push(value)
+  else lists.set(key, [value])
+}
 
 /**
- * Finds the route of a request. Where several match, the first by these rules wins:
+ * Finds the route of a request. Where several match, the first wins by these rules (`precedence`):
  * 1. the higher `priority`;
  * 2. an exact host before a wildcard (the longer first) before any host;
- * 3. a regular expression (the longer first) before a prefix (the longer first);
- * 4. more headers asked for before fewer;
+ * 3. an exact path before a regular expression (the longer first) before a prefix (the longer first);
+ * 4. more conditions on headers and query before fewer;
  * 5. a route that names methods before one that takes any;
  * 6. the order in the configuration.
  *
- * Prefixes match whole segments: /v1 matches /v1 and /v1/orders, not /v10. They are looked up by hash, longest
- * first, so that the cost depends on the depth of the path and not on the number of routes.
+ * Prefixes match whole segments: /v1 matches /v1 and /v1/orders, not /v10. Exact paths and prefixes are looked up by
+ * hash, so that the cost depends on the depth of the longest prefix and not on the number of routes; the regular
+ * expressions of a host are tried in turn.
  */
 export class Router<Value> {
   readonly #exact = new Map<string, HostTable<Value>>()
   readonly #wildcard = new Map<string, HostTable<Value>>()
-  readonly #any: HostTable<Value> = { prefixes: new Map(), patterns: [] }
+  #any: HostTable<Value> | undefined
+  /** Length of the longest name behind `*.`. */
+  #longestWildcard = 0
 
   constructor(routes: readonly CompiledRoute[], runtimeOf: (route: CompiledRoute) => Value) {
-    const entries = routes.flatMap((route) => {
-      const value = runtimeOf(route)
-      const hosts = route.hosts.length > 0 ? route.hosts : ['']
-      const paths = route.paths.length > 0 ? route.paths : any
-      return hosts.flatMap((host) => paths.map((path) => ({ route, host, path, value })))
-    })
-    entries.sort(compareEntries)
-    for (const [rank, { route, host, path, value }] of entries.entries()) {
-      const table = this.#table(host)
-      if (path.kind === 'regex') {
-        table.patterns.push({ rank, route, value, pattern: new RegExp(`^(?:${path.source})`) })
-      } else {
-        const key = path.path.replace(/\/+$/, '')
-        const list = table.prefixes.get(key)
-        const entry = { rank, route, value, pattern: undefined }
-        if (list) list.push(entry)
-        else table.prefixes.set(key, [entry])
-      }
+    const known = new Map<CompiledRoute, Pick<Entry<Value>, 'value' | 'conditions'>>()
+    for (const route of routes)
+      known.set(route, { value: runtimeOf(route), conditions: RequestConditions.of(route) })
+    for (const [rank, { route, host, path }] of entriesInOrder(routes).entries()) {
+      const { value, conditions } = known.get(route)!
+      this.#table(host, rank).add(path, { rank, value, conditions })
     }
   }
 
@@ -74,7 +89,8 @@ export class Router<Value> {
     const { host } = request
     if (this.#exact.size > 0) search.table(this.#exact.get(host))
     if (this.#wildcard.size > 0) {
-      for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
+      const first = host.indexOf('.', host.length - this.#longestWildcard - 1)
+      for (let dot = first; dot >= 0; dot = host.indexOf('.', dot + 1)) {
         search.table(this.#wildcard.get(host.substring(dot + 1)))
       }
     }
@@ -82,14 +98,17 @@ export class Router<Value> {
     return search.best && { value: search.best.value, matchedLength: search.matchedLength }
   }
 
-  #table(host: string): HostTable<Value> {
-    if (host === '') return this.#any
-    const [tables, key] = host.startsWith('*.') ? [this.#wildcard, host.substring(2)] : [this.#exact, host]
-    let table = tables.get(key)
-    if (!table) {
-      table = { prefixes: new Map(), patterns: [] }
-      tables.set(key, table)
+  #table(host: string, rank: number): HostTable<Value> {
+    if (host === '') {
+      this.#any ??= new HostTable(rank)
+      return this.#any
     }
+    const isWildcard = host.startsWith('*.')
+    const key = isWildcard ? host.substring(2) : host
+    if (isWildcard) this.#longestWildcard = Math.max(this.#longestWildcard, key.length)
+    const tables = isWildcard ? this.#wildcard : this.#exact
+    const table = tables.get(key) ?? new HostTable<Value>(rank)
+    tables.set(key, table)
     return table
   }
 }
@@ -104,67 +123,43 @@ class Search<Value> {
   }
 
   table(table: HostTable<Value> | undefined): void {
-    if (!table) return
-    this.#patterns(table.patterns)
+    if (!table || this.#isDecided(table.lowestRank)) return
     const { path } = this.#request
-    for (let end = path.length; end >= 0; end = path.lastIndexOf('/', end - 1)) {
-      this.#prefix(table.prefixes.get(end === path.length ? path : path.substring(0, end)), end)
-      if (end === 0) break
+    if (table.exact.size > 0) this.#entries(table.exact.get(path), path.length)
+    this.#patterns(table.patterns)
+    const { longestPrefix, prefixes } = table
+    if (prefixes.size === 0) return
+    let end = path.length <= longestPrefix ? path.length : path.lastIndexOf('/', longestPrefix)
+    for (; end >= 0; end = end === 0 ? -1 : path.lastIndexOf('/', end - 1)) {
+      this.#entries(prefixes.get(end === path.length ? path : path.substring(0, end)), end)
     }
   }
 
-  #prefix(entries: Entry<Value>[] | undefined, length: number): void {
-    const entry = entries?.find((entry) => this.#accepts(entry.route))
-    if (entry) this.#take(entry, length)
-  }
-
-  #patterns(entries: Entry<Value>[]): void {
+  #entries(entries: Entry<Value>[] | undefined, length: number): void {
+    if (!entries) return
     for (const entry of entries) {
-      if (this.best && entry.rank > this.best.rank) return
-      if (!this.#accepts(entry.route)) continue
-      const match = entry.pattern!.exec(this.#request.path)
-      if (match) return this.#take(entry, match[0].length)
+      if (this.#isDecided(entry.rank)) return
+      if (entry.conditions && !entry.conditions.accept(this.#request)) continue
+      this.best = entry
+      this.matchedLength = length
+      return
     }
   }
 
-  #take(entry: Entry<Value>, length: number): void {
-    if (this.best && this.best.rank < entry.rank) return
-    this.best = entry
-    this.matchedLength = length
+  #patterns(entries: PatternEntry<Value>[]): void {
+    for (const entry of entries) {
+      if (this.#isDecided(entry.rank)) return
+      if (entry.conditions && !entry.conditions.accept(this.#request)) continue
+      const match = entry.pattern.exec(this.#request.path)
+      if (!match) continue
+      this.best = entry
+      this.matchedLength = match[0].length
+      return
+    }
   }
 
-  #accepts(route: CompiledRoute): boolean {
-    const request = this.#request
-    if (route.methods.length > 0 && !route.methods.includes(request.method)) return false
-    return route.headers.every(([name, values]) => {
-      const value = request.header(name)
-      return value !== undefined && values.includes(value)
-    })
+  /** Whether something was found that comes before a rank. */
+  #isDecided(rank: number): boolean {
+    return this.best !== undefined && this.best.rank < rank
   }
-}
-
-interface Candidate {
-  readonly route: CompiledRoute
-  readonly host: string
-  readonly path: PathMatcher
-}
-
-function compareEntries(a: Candidate, b: Candidate): number {
-  return (
-    b.route.priority - a.route.priority ||
-    hostRank(a.host) - hostRank(b.host) ||
-    pathRank(a.path) - pathRank(b.path) ||
-    b.route.headers.length - a.route.headers.length ||
-    Number(b.route.methods.length > 0) - Number(a.route.methods.length > 0)
-  )
-}
-
-/** Lower is more specific; names are at most 253 characters long. */
-function hostRank(host: string): number {
-  if (host === '') return 1_000
-  return host.startsWith('*.') ? 500 - host.length : 0
-}
-
-function pathRank(path: PathMatcher): number {
-  return path.kind === 'regex' ? -1_000_000 - path.source.length : -path.path.length
 }

@@ -82,6 +82,7 @@ describe('a service with an upstream', () => {
 describe('a route', () => {
   test.each([
     ['/v1/', { kind: 'prefix', path: '/v1/' }],
+    ['=/v1/', { kind: 'exact', path: '/v1/' }],
     ['~/v1/\\d+', { kind: 'regex', source: '/v1/\\d+' }],
     ['~^/v1$', { kind: 'regex', source: '/v1$' }],
     ['~[^/]', { kind: 'regex', source: '[^/]' }],
@@ -90,10 +91,15 @@ describe('a route', () => {
   })
 
   test('has hosts and names of headers in lower case', () => {
-    const fields = { hosts: ['API.Example.com', '*.X'], headers: { 'X-Tenant': ['A', 'b'] } }
+    const fields = {
+      hosts: ['API.Example.com', '*.X'],
+      headers: { 'X-Tenant': ['A', '~^b', 'c'] },
+      query: { Page: ['~.*'] },
+    }
     expect(routeOf(fields)).toMatchObject({
       hosts: ['api.example.com', '*.x'],
-      headers: [['x-tenant', ['A', 'b']]],
+      headers: [{ name: 'x-tenant', values: ['A', 'c'], patterns: ['b'] }],
+      query: [{ name: 'Page', values: [], patterns: ['.*'] }],
       paths: [],
       methods: [],
       stripPath: true,

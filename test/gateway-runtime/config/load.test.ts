@@ -101,18 +101,41 @@ describe('what people get wrong', () => {
     ['~/a(?<!b)', '5:13: the regular expression "~/a(?<!b)" uses lookaround ("(?<!")'],
     ['~/(a)/\\1', '5:13: the regular expression "~/(a)/\\1" uses a backreference ("\\1")'],
     ['~/(?<x>a)\\k<x>', '5:13: the regular expression "~/(?<x>a)\\k<x>" uses a backreference ("\\k<")'],
+    ['~/(?i:a)', '5:13: the regular expression "~/(?i:a)" uses modifiers ("(?i:")'],
+    ['~/a{17}', '5:13: the regular expression "~/a{17}" uses a part that is repeated more than 16 times'],
+    ['~/((a{3}){3}){2}', '5:13: the regular expression "~/((a{3}){3}){2}" uses a part that is repeated more'],
+    [`~/${'a'.repeat(1_024)}`, '5:13: expected a regular expression of at most 1024 characters, found 1025'],
   ])('a path that is no regular expression: %s', (path, problem) => {
     const text = `services: [{ name: s, url: http://s }]\nroutes:\n  - name: a\n    service: s\n    paths: ['${path}']\n`
     expect(problemsOf(text)).toEqual([expect.stringContaining(`config.yaml:${problem}`)])
   })
 
-  test.each(['~/v1/\\d+', '~^/v1$', '~/[(?=]x', '~/a\\(?=b', '~/\\\\1', '~/(?<id>[^/]+)', '~/a{1,1000}'])(
-    'a regular expression that is right: %s',
-    (path) => {
-      const text = `services: [{ name: s, url: http://s }]\nroutes: [{ name: a, service: s, paths: ['${path}'] }]`
-      expect(load(text).routes[0]?.paths).toEqual([path])
-    },
-  )
+  test('headers and query are checked for regular expressions as paths are', () => {
+    const conditions = "headers: { X-A: [b, '~(c'] }, query: { q: ['~(?=d)', '~'] }"
+    expect(
+      problemsOf(
+        `services: [{ name: s, url: http://s }]\nroutes:\n  - { name: a, service: s, ${conditions} }\n`,
+      ),
+    ).toEqual([
+      'config.yaml:3:48: invalid regular expression "~(c": unterminated group',
+      expect.stringMatching(/^config\.yaml:3:71: the regular expression "~\(\?=d\)" uses lookaround/),
+      'config.yaml:3:81: expected a regular expression after "~", found "~"',
+    ])
+  })
+
+  test.each([
+    '~/v1/\\d+',
+    '~^/v1$',
+    '~/[(?=]x',
+    '~/a\\(?=b',
+    '~/\\\\1',
+    '~/(?<id>[^/]+)',
+    '~/a{1,16}',
+    '~/(a+)+',
+  ])('a regular expression that is right: %s', (path) => {
+    const text = `services: [{ name: s, url: http://s }]\nroutes: [{ name: a, service: s, paths: ['${path}'] }]`
+    expect(load(text).routes[0]?.paths).toEqual([path])
+  })
 
   test('a directory in place of a file', async () => {
     const folder = await folderOf({ 'config.yaml': '' })

@@ -1,0 +1,83 @@
+import { setFlagsFromString } from 'node:v8'
+import { isMainThread } from 'node:worker_threads'
+
+/*
+ * Regular expressions of routes meet whatever clients send, so their cost must not depend on it by more than its
+ * length. V8 has two engines. The one that is always there backtracks: fast, but exponential for (a+)+ and quadratic
+ * for .*a.*b. The other simulates an automaton: every character once for each part of the expression. With the
+ * flags below, matching begins with the first and goes over to the second after 10,000 steps back. The second cannot
+ * run every expression; those that it cannot are refused, which the flag `l` of a RegExp finds out.
+ *
+ * So one match takes at most 10,000 steps back, and then at most the length of the text times the size of the
+ * expression, which is its length with each repetition written out: 16 times `longestPattern` at most.
+ */
+
+// Flags are those of the process: set before a worker starts, they hold there.
+if (isMainThread) {
+  setFlagsFromString('--enable-experimental-regexp-engine')
+  setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
+  setFlagsFromString('--regexp-backtracks-before-fallback=10000')
+}
+
+const longestPattern = 1_024 // characters
+
+/** Whether a text of a route is a regular expression, as `~^/v1/(\d+)` is. */
+export const isPattern = (text: string): boolean => text.startsWith('~')
+
+/** What stands behind `~`, without the `^` that it has anyway. */
+export const patternSource = (text: string): string => text.replace(/^~\^?/, '')
+
+/** Matches from the beginning of a text; where it ends is for the source to say. */
+export const compilePattern = (source: string): RegExp => new RegExp(anchored(source))
+
+const anchored = (source: string) => `^(?:${source})`
+
+/** What is wrong with the regular expression of a text that begins with `~`, or undefined. Messages quote `shown`. */
+export function patternProblem(text: string, shown: string): string | undefined {
+  const quoted = `"${shown}"`
+  const source = patternSource(text)
+  if (source === '') return `expected a regular expression after "~", found ${quoted}`
+  if (source.length > longestPattern) {
+    return `expected a regular expression of at most ${longestPattern} characters, found ${source.length}`
+  }
+  try {
+    new RegExp(source)
+  } catch (error) {
+    const reason = /: ([^:]*)$/.exec((error as SyntaxError).message)?.[1] ?? String(error)
+    return `invalid regular expression ${quoted}: ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`
+  }
+  const construct = nonLinearConstruct(source)
+  if (construct === undefined) return undefined
+  return `the regular expression ${quoted} uses ${construct}; matching must take linear time, which it does not allow`
+}
+
+const lookaround = /^\((\?=|\?!|\?<=|\?<!)/
+const backreference = /^\\([1-9]|k<)/
+const modifiers = /^\(\?[a-z-]+:/
+
+/** Why the linear engine cannot run an expression, in words of the expression. */
+function nonLinearConstruct(source: string): string | undefined {
+  let inClass = false
+  for (let index = 0; index < source.length; index++) {
+    const character = source[index]
+    const rest = source.slice(index, index + 8)
+    if (!inClass && lookaround.test(rest)) return `lookaround ("${lookaround.exec(rest)![0]}")`
+    if (!inClass && backreference.test(rest)) return `a backreference ("${backreference.exec(rest)![0]}")`
+    if (!inClass && modifiers.test(rest)) return `modifiers ("${modifiers.exec(rest)![0]}")`
+    if (character === '\\') index++
+    else if (character === '[') inClass = true
+    else if (character === ']') inClass = false
+  }
+  if (isLinear(source)) return undefined
+  return 'a part that is repeated more than 16 times, by itself or with what it stands in ("x{20}" can be "x{10}x{10}")'
+}
+
+/** Asks the linear engine itself. */
+function isLinear(source: string): boolean {
+  try {
+    new RegExp(anchored(source), 'l')
+    return true
+  } catch {
+    return false
+  }
+}
