@@ -3,13 +3,14 @@ import { type Collection, entitySchemas } from '../config/index.ts'
 import { singular } from '../control-plane/entities.ts'
 import { entityOptions } from './entity-options.ts'
 import { entityLines, entitySummary, entityTable } from './entity-text.ts'
+import { addExplain } from './explain-command.ts'
 import { type GatewayAccess, openGateway } from './gateway-access.ts'
 import { addGlobalOptions, addGlobalOptionsBesideConfig, settingsOf } from './settings.ts'
 
 const print = (text: string) => void process.stdout.write(`${text}\n`)
 const printJson = (value: unknown) => print(JSON.stringify(value, null, 2))
 
-/** `services`, `routes`, `upstreams` and `plugins`, each with list, get, add and delete. */
+/** `services`, `routes`, `upstreams` and `plugins`, each with list, get, add and delete; `routes explain`. */
 export function addEntityCommands(program: Command): void {
   for (const collection of Object.keys(entitySchemas) as Collection[]) {
     const group = addGlobalOptions(
@@ -19,6 +20,7 @@ export function addEntityCommands(program: Command): void {
     addGet(group, collection)
     addAdd(group, collection)
     addDelete(group, collection)
+    if (collection === 'routes') addExplain(group)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Collection } from '../config/index.ts'
 import type { Entity } from '../control-plane/entities.ts'
+import type { AskedRequest, RouteExplanation } from '../data-plane/route-explanation.ts'
 import { readAdminAddress } from './admin-address.ts'
 import { RunningGateway } from './running-gateway.ts'
 import type { Settings } from './settings.ts'
@@ -13,6 +14,8 @@ export interface GatewayAccess {
   /** Resolves with the entity as it is now. */
   add(collection: Collection, entity: Entity): Promise<Entity>
   delete(collection: Collection, id: string): Promise<void>
+  /** Says which route a request takes. */
+  explain(request: AskedRequest): Promise<RouteExplanation>
 }
 
 /** The running gateway of a folder; its files where none listens. */

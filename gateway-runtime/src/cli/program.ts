@@ -12,6 +12,7 @@ Examples:
   gateway-cli routes add --name service-alpha --paths /v1/api
   gateway-cli plugins add rate-limiting --config "limit=1000, period=second"
   gateway-cli routes list --json
+  gateway-cli routes explain GET https://api.example.com/v1/api
   gateway-cli --config ./gateway config validate
 
 A running gateway is told at once; the files of one that does not run are changed, and checked first.

@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises'
 import type { Collection } from '../config/index.ts'
 import { adminTokenPath, readAdminToken } from '../control-plane/admin-token.ts'
 import type { Entity } from '../control-plane/entities.ts'
+import type { AskedRequest, RouteExplanation } from '../data-plane/route-explanation.ts'
 import type { AdminAddress } from './admin-address.ts'
 import { CliError } from './cli-error.ts'
 import type { GatewayAccess } from './gateway-access.ts'
@@ -51,6 +52,10 @@ export class RunningGateway implements GatewayAccess {
 
   async delete(collection: Collection, id: string): Promise<void> {
     await this.request('DELETE', pathOf(collection, id))
+  }
+
+  async explain(request: AskedRequest): Promise<RouteExplanation> {
+    return (await this.request('POST', '/routes/explain', request)) as RouteExplanation
   }
 
   /**

@@ -2,6 +2,7 @@ import { type Collection, ConfigurationError } from '../config/index.ts'
 import { describeProblems } from '../control-plane/admin-problem.ts'
 import { ConfigurationStore } from '../control-plane/configuration-store.ts'
 import { type Entity, EntityChanges, entityId, getEntity, listEntities } from '../control-plane/entities.ts'
+import { type AskedRequest, explainRoute, type RouteExplanation } from '../data-plane/route-explanation.ts'
 import { CliError } from './cli-error.ts'
 import type { GatewayAccess } from './gateway-access.ts'
 
@@ -42,6 +43,10 @@ export class StoppedGateway implements GatewayAccess {
 
   async delete(collection: Collection, id: string): Promise<void> {
     await this.#store.change((contents) => this.#changes.delete(contents, collection, id))
+  }
+
+  async explain(request: AskedRequest): Promise<RouteExplanation> {
+    return explainRoute(this.#store.current.snapshot.routes, request)
   }
 
   get #shown(): unknown {

@@ -1,5 +1,13 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { type Collection, ConfigurationError, entitySchemas, type FolderContents } from '../config/index.ts'
+import {
+  type Collection,
+  ConfigurationError,
+  entitySchemas,
+  type FolderContents,
+  z,
+} from '../config/index.ts'
+import { validate } from '../config/schema-problems.ts'
+import { explainRoute } from '../data-plane/route-explanation.ts'
 import { version } from '../version.ts'
 import { checkAccess } from './admin-access.ts'
 import { problemOf, RequestRefused } from './admin-problem.ts'
@@ -54,6 +62,7 @@ export function createAdminApi(options: AdminApiOptions): FastifyInstance {
     checkAccess(request.headers, options.token)
   })
   addNodeResources(api, options)
+  addExplanation(api, options)
   for (const collection of Object.keys(entitySchemas)) {
     addCollection(api, options, collection as Collection)
   }
@@ -71,6 +80,22 @@ function addNodeResources(api: FastifyInstance, { store, status, log }: AdminApi
     const { snapshot } = store.current
     log('info', 'configuration reloaded', { peer: request.ip, snapshot: snapshot.version })
     return { changed: snapshot.version !== before, snapshot: snapshot.version }
+  })
+}
+
+const askedRequest = z.strictObject({
+  method: z.string(),
+  url: z.string(),
+  headers: z.record(z.string(), z.string()).default({}),
+})
+
+/** POST /routes/explain `{method, url, headers}` says which route a request would take. */
+function addExplanation(api: FastifyInstance, { store }: AdminApiOptions): void {
+  api.post('/routes/explain', async (request) => {
+    const asked = validate(askedRequest, objectOf(request.body))
+    if (asked.success) return explainRoute(store.current.snapshot.routes, asked.data)
+    const reasons = asked.problems.map(({ path, message }) => [...path, message].join(': '))
+    throw new RequestRefused(400, 'malformed-request', reasons.join('\n'))
   })
 }
 

@@ -30,6 +30,7 @@ export class RequestRefused extends Error {
 /** Codes of errors, each with its status; those of Fastify get a code of ours. */
 const known: Readonly<Record<string, readonly [status: number, code: string]>> = {
   'malformed-entity': [400, 'malformed-entity'],
+  'malformed-request': [400, 'malformed-request'],
   'entity-not-found': [404, 'entity-not-found'],
   'entity-exists': [409, 'entity-exists'],
   'entity-in-use': [409, 'entity-in-use'],

@@ -5,6 +5,7 @@ import { type Fields, passedTrailers } from './fields.ts'
 import type { MessageHead } from './http1/parser.ts'
 import { problem } from './problem.ts'
 import type { RouteRuntime } from './runtime.ts'
+import { upstreamPath } from './upstream-path.ts'
 import type { TargetPool } from './upstreams/target-pool.ts'
 import { UpstreamError, type UpstreamFailure, upstreamFailures } from './upstreams/upstream-error.ts'
 import type { UpstreamRequest, UpstreamStream } from './upstreams/upstream-request.ts'
@@ -135,7 +136,8 @@ export class Forwarding implements UpstreamRequest {
     const { tryTimeout } = this.#service
     if (tryTimeout !== undefined)
       this.#tryTimer = setTimeout(() => this.#onTimeout('try-timeout', tryTimeout), tryTimeout)
-    stream.sendHead(exchange, this.#authority(pool), this.#path())
+    const path = upstreamPath(this.#runtime.route, exchange.head, exchange.matchedLength)
+    stream.sendHead(exchange, this.#authority(pool), path)
     for (const chunk of this.#replay ?? []) stream.sendBody(chunk)
     if (this.#requestEnded) stream.endRequest(this.#trailers)
   }
@@ -143,15 +145,6 @@ export class Forwarding implements UpstreamRequest {
   #authority(pool: TargetPool): string {
     if (this.#runtime.route.preserveHost) return this.#exchange.head.authority
     return this.#service.hostHeader ?? pool.authority
-  }
-
-  /** With the query. */
-  #path(): string {
-    const { head, matchedLength } = this.#exchange
-    if (head.path === '*') return '*'
-    let rest = this.#runtime.route.stripPath ? head.path.substring(matchedLength) : head.path
-    if (rest !== '' && rest.charCodeAt(0) !== 0x2f) rest = `/${rest}`
-    return (this.#service.path + rest || '/') + head.query
   }
 
   onInterimResponse(head: MessageHead): void {

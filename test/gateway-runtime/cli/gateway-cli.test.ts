@@ -177,6 +177,61 @@ describe('while the gateway does not run', () => {
   })
 })
 
+const explained = `routes:
+  - { name: all, service: orders, paths: [/] }
+  - { name: beta, service: orders, paths: [/v1], headers: { X-Beta: ['~.*'] }, query: { page: ['2'] } }
+  - { name: one, service: orders, paths: ['=/v1/orders'], hosts: ['*.example.com'], methods: [POST] }
+`
+
+describe('routes explain', () => {
+  test('of a stopped gateway prints the candidates, the winner and the rules', async () => {
+    const folder = await folderWith({
+      'services.yaml': services,
+      'config.yaml': `admin: { port: ${await freePort()} }\n${explained}`,
+    })
+    const url = 'http://api.example.com/v1/orders?page=2'
+    const { code, output } = await cli('routes', 'explain', 'get', url, '--header', 'x-beta: 1', '-c', folder)
+    expect(
+      output
+        .split('\n')
+        .slice(0, 9)
+        .map((line) => line.trimEnd()),
+    ).toEqual([
+      'GET http://api.example.com/v1/orders?page=2',
+      '',
+      'ROUTE  SERVICE  PRIORITY  HOST           PATH         MATCHES',
+      'one    orders   0         *.example.com  =/v1/orders  no: method',
+      'beta   orders   0         -              /v1          yes, and gets it',
+      'all    orders   0         -              /            yes, but comes later',
+      '',
+      'Route beta gets it: service orders is asked for /orders?page=2',
+      '',
+    ])
+    expect(output).toMatch(/1\. the higher priority/)
+    expect(code).toBe(0)
+  })
+
+  test('ends with 1 where no route gets the request, and with 2 for a header that is none', async () => {
+    const folder = await folderWith({
+      'services.yaml': services,
+      'config.yaml': `admin: { port: ${await freePort()} }\nroutes: [{ name: r, service: orders, paths: [/a] }]`,
+    })
+    const none = await cli('-c', folder, 'routes', 'explain', 'GET', '/b')
+    expect(none.output).toMatch(/no: path\n\nNo route gets it/)
+    expect(none.code).toBe(1)
+    const json = await cli('-c', folder, 'routes', 'explain', 'GET', '/b', '--json')
+    expect(JSON.parse(json.output)).toMatchObject({
+      winner: null,
+      candidates: [{ route: 'r', unmet: 'path' }],
+    })
+    expect(json.code).toBe(1)
+    const refused = await cli('-c', folder, 'routes', 'explain', 'GET', '/../b')
+    expect(refused.output).toMatch(/steps above the root/)
+    expect(refused.code).toBe(1)
+    expect((await cli('-c', folder, 'routes', 'explain', 'GET', '/a', '--header', 'x')).code).toBe(2)
+  })
+})
+
 describe('at a running gateway', () => {
   async function start(): Promise<[TestGateway, Upstream]> {
     const upstream = await startUpstream()
@@ -227,6 +282,24 @@ describe('at a running gateway', () => {
     }
     expect(await textOf(gateway, 'config.yaml')).toBe(before)
     expect((await fetch(`${gateway.url}/one`)).status).toBe(200)
+  })
+
+  test('routes explain says what then happens', async () => {
+    const [gateway] = await start()
+    await gateway.cli('routes', 'add', '--name', 'page', '--paths', '=/v1/a,~/v2/[ab]+')
+    const one = await gateway.cli('routes', 'explain', 'GET', `${gateway.url}/v1/%61?x=1`, '--json')
+    expect(JSON.parse(one.stdout)).toMatchObject({
+      winner: { route: 'page', service: 'orders', upstream_path: '/?x=1' },
+    })
+    expect(one.code).toBe(0)
+    expect((await fetch(`${gateway.url}/v1/%61?x=1`)).status).toBe(200)
+    const other = await gateway.cli('routes', 'explain', 'GET', `${gateway.url}/v1/a/b`)
+    expect(other.stdout).toMatch(/No route gets it/)
+    expect(other.code).toBe(1)
+    expect((await fetch(`${gateway.url}/v1/a/b`)).status).toBe(404)
+    const refused = await gateway.cli('routes', 'explain', 'GET', '/%2f')
+    expect(refused.stderr).toMatch(/refuses this URL: .*encoded slash/)
+    expect(refused.code).toBe(1)
   })
 
   test('status shows it, reload reads again, and a wrong state folder is explained', async () => {

@@ -133,6 +133,38 @@ describe('entities', () => {
   })
 })
 
+test('POST /routes/explain says which route a request takes, and refuses what is no request', async () => {
+  await call('PUT', '/routes/tenant', { service: 'base', paths: ['/t'], headers: { 'X-Tenant': ['~a'] } })
+  const asked = { method: 'GET', url: 'http://h/t/1?q', headers: { 'X-Tenant': 'abc' } }
+  expect(await call('POST', '/routes/explain', asked)).toMatchObject({
+    status: 200,
+    body: {
+      request: { method: 'GET', host: 'h', path: '/t/1', query: '?q' },
+      winner: { route: 'tenant', service: 'base', upstream_path: '/1?q' },
+      candidates: [{ route: 'tenant', matches: true, unmet: null }],
+      omitted: 0,
+    },
+  })
+  const statusOf = async (headers: Record<string, string>) =>
+    (await fetch(`${gateway.url}/t`, { headers })).status
+  expect([await statusOf({ 'x-tenant': 'abc' }), await statusOf({ 'x-tenant': 'b' })]).toEqual([502, 404])
+  const without = await call('POST', '/routes/explain', { method: 'GET', url: '/t' })
+  expect(without.body).toMatchObject({ winner: null, candidates: [{ unmet: 'header x-tenant' }] })
+  for (const wrong of [
+    {},
+    { method: 'GET' },
+    { ...asked, uri: '/' },
+    { ...asked, url: 'a' },
+    { ...asked, method: ' ' },
+  ]) {
+    expect(await call('POST', '/routes/explain', wrong)).toMatchObject({
+      status: 400,
+      body: { code: 'malformed-request' },
+    })
+  }
+  await call('DELETE', '/routes/tenant')
+})
+
 test('a broken file is shown in /status, and changes wait until it is mended', async () => {
   const file = join(gateway.configDirectory, 'broken.yaml')
   await writeFile(file, 'routes: [')
