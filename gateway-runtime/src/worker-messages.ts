@@ -1,4 +1,4 @@
-import type { Snapshot } from './config/snapshot.ts'
+import type { PackedSnapshot } from './config/packed-snapshot.ts'
 
 /*
  * What passes between the control plane on the main thread and the workers of the data plane.
@@ -31,7 +31,7 @@ export interface WorkerSettings {
 export type MessageToWorker =
   | {
       readonly type: 'snapshot'
-      readonly snapshot: Snapshot
+      readonly snapshot: PackedSnapshot
       readonly memory: SharedMemory
       readonly pemFiles: PemFiles
     }

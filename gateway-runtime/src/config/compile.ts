@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { ownList, packRoutes, usualUpgrades } from './packed-snapshot.ts'
 import { PluginChains } from './plugin-chain.ts'
 import { compileConditions } from './route-conditions.ts'
 import { type Configuration, type Route, type Service, type Upstream, upstreamSchema } from './schema.ts'
@@ -16,30 +17,29 @@ import type {
  * Compiles a configuration that `loadConfiguration` found right to what workers run: plain data, frozen throughout,
  * with every name resolved. Equal configurations give equal snapshots.
  */
-export function compile(configuration: Configuration): Snapshot {
+export function compile({ routes: written, ...others }: Configuration): Snapshot {
+  // The copy leaves the configuration itself unfrozen, and is a proof that workers can be sent it.
+  const configuration = structuredClone(others)
   const named = new Map(configuration.upstreams.map((upstream) => [upstream.name, compileUpstream(upstream)]))
   const services = new Map(
     configuration.services.map((service) => [service.name, compileService(service, named)]),
   )
   const chains = new PluginChains(configuration.plugins)
+  const routes = written.map((route) => ({ ...compileRoute(route, services), plugins: chains.of(route) }))
   const implicit = configuration.services
     .filter(({ url }) => url !== undefined)
     .map(({ name }) => services.get(name)!.upstream)
-  const snapshot: Snapshot = {
-    version: createHash('sha256').update(canonicalJson(configuration)).digest('hex'),
+  const version = createHash('sha256').update(canonicalJson(configuration)).update(packRoutes(routes))
+  return deepFreeze({
+    version: version.digest('hex'),
     listeners: configuration.listeners,
     limits: configuration.limits,
     trustedProxies: configuration.trusted_proxies,
     refusesAmbiguousNames: configuration.ambiguous_header_names === 'refuse',
-    routes: configuration.routes.map((route) => ({
-      ...compileRoute(route, services),
-      plugins: chains.of(route),
-    })),
+    routes,
     upstreams: [...named.values(), ...implicit],
     globalPlugins: chains.global,
-  }
-  // The copy leaves the configuration itself unfrozen, and is a proof that workers can be sent it.
-  return deepFreeze(structuredClone(snapshot))
+  })
 }
 
 function compileUpstream(upstream: Upstream): CompiledUpstream {
@@ -157,7 +157,7 @@ function compileRoute(
     ...compileConditions(route),
     stripPath: route.strip_path,
     preserveHost: route.preserve_host,
-    upgrades: route.upgrades,
+    upgrades: ownList(route.upgrades, usualUpgrades),
   }
 }
 

@@ -1,4 +1,5 @@
 import { plugins } from '../plugins/registry.ts'
+import { ownList } from './packed-snapshot.ts'
 import { pluginId } from './plugin-id.ts'
 import type { Plugin, Route } from './schema.ts'
 import type { CompiledPlugin } from './snapshot.ts'
@@ -11,6 +12,8 @@ export class PluginChains {
   readonly #services = new Map<string, ByName>()
   readonly #routes = new Map<string, ByName>()
   readonly #compiled = new Map<Plugin, CompiledPlugin>()
+  /** By service, for routes without plugins of their own. */
+  readonly #shared = new Map<string, readonly CompiledPlugin[]>()
 
   constructor(all: readonly Plugin[]) {
     for (const plugin of all) this.#scopeOf(plugin).set(plugin.name, plugin)
@@ -22,10 +25,16 @@ export class PluginChains {
   }
 
   /** Of a plugin that stands at several scopes, the narrowest counts, also where it is switched off there. */
-  of(route: Route): CompiledPlugin[] {
-    const service = this.#services.get(route.service) ?? []
-    const own = this.#routes.get(route.name) ?? []
-    return this.#chain(new Map([...this.#global, ...service, ...own]))
+  of({ name, service }: Pick<Route, 'name' | 'service'>): readonly CompiledPlugin[] {
+    const own = this.#routes.get(name)
+    if (own) return this.#scoped(service, own)
+    const known = this.#shared.get(service) ?? ownList(this.#scoped(service, new Map()))
+    this.#shared.set(service, known)
+    return known
+  }
+
+  #scoped(service: string, own: ByName): CompiledPlugin[] {
+    return this.#chain(new Map([...this.#global, ...(this.#services.get(service) ?? []), ...own]))
   }
 
   #chain(byName: ByName): CompiledPlugin[] {

@@ -1,3 +1,4 @@
+import { ownList } from './packed-snapshot.ts'
 import { isPattern, patternSource } from './route-pattern.ts'
 import type { Route } from './schema.ts'
 import type { CompiledRoute, PathMatcher, ValueMatcher } from './snapshot.ts'
@@ -11,11 +12,13 @@ export type RouteConditions = Pick<
 /** The conditions of a route as it is written. */
 export function compileConditions(route: Route): RouteConditions {
   return {
-    paths: route.paths.map(compilePath),
-    hosts: route.hosts.map((host) => host.toLowerCase()),
-    methods: route.methods,
-    headers: Object.entries(route.headers).map(([name, texts]) => compileValues(name.toLowerCase(), texts)),
-    query: Object.entries(route.query).map(([name, texts]) => compileValues(name, texts)),
+    paths: ownList(route.paths.map(compilePath)),
+    hosts: ownList(route.hosts.map((host) => host.toLowerCase())),
+    methods: ownList(route.methods),
+    headers: ownList(
+      entriesByName(route.headers).map(([name, texts]) => compileValues(name.toLowerCase(), texts)),
+    ),
+    query: ownList(entriesByName(route.query).map(([name, texts]) => compileValues(name, texts))),
     priority: route.priority,
   }
 }
@@ -24,6 +27,9 @@ function compilePath(text: string): PathMatcher {
   if (isPattern(text)) return { kind: 'regex', source: patternSource(text) }
   return text.startsWith('=') ? { kind: 'exact', path: text.substring(1) } : { kind: 'prefix', path: text }
 }
+
+const entriesByName = <Value>(record: Readonly<Record<string, Value>>): [string, Value][] =>
+  Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1))
 
 const compileValues = (name: string, texts: readonly string[]): ValueMatcher => ({
   name,

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { type PackedSnapshot, packSnapshot } from '../config/packed-snapshot.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { MessageFromWorker, MessageToWorker, PemFiles, WorkerSettings } from '../worker-messages.ts'
@@ -7,6 +8,7 @@ import { SharedMemoryAllocator } from './shared-memory.ts'
 
 interface Configured {
   readonly snapshot: Snapshot
+  readonly packed: PackedSnapshot
   readonly pemFiles: PemFiles
 }
 
@@ -74,7 +76,7 @@ export class Supervisor {
   async apply(snapshot: Snapshot, pemFiles: PemFiles): Promise<void> {
     const before = this.#configured
     this.memory.prepare(snapshot)
-    this.#configured = { snapshot, pemFiles }
+    this.#configured = { snapshot, packed: packSnapshot(snapshot), pemFiles }
     if (this.#members.length === 0) this.#startAll()
     try {
       await this.#distribute(this.#configured)
@@ -155,9 +157,10 @@ export class Supervisor {
     if (refused !== undefined) throw new OperationalError(refused)
   }
 
-  #send(member: Member, { snapshot, pemFiles }: Configured): void {
+  #send(member: Member, { packed, pemFiles }: Configured): void {
     member.version = undefined
-    post(member.worker, { type: 'snapshot', snapshot, pemFiles, memory: this.memory.forWorker(member.index) })
+    const memory = this.memory.forWorker(member.index)
+    post(member.worker, { type: 'snapshot', snapshot: packed, pemFiles, memory })
   }
 
   /** Resolves when `isDone` says so after a message of a worker. */

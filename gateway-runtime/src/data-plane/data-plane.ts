@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { unpackSnapshot } from '../config/packed-snapshot.ts'
 import { AccessLog } from '../telemetry/access-log.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
 import { WorkerMetrics } from '../telemetry/metrics.ts'
@@ -51,7 +52,8 @@ export class DataPlane implements WorkerContext {
   }
 
   /** Puts a snapshot in force, or throws and goes on with the one before. */
-  async apply({ snapshot, memory, pemFiles }: SnapshotMessage): Promise<void> {
+  async apply({ snapshot: packed, memory, pemFiles }: SnapshotMessage): Promise<void> {
+    const snapshot = unpackSnapshot(packed)
     const previous = this.#runtime
     const worker = { wheel: this.wheel, index: this.#settings.index, runtime: previous }
     const runtime = new RuntimeBuilder(snapshot, memory, worker).build()
