@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Collection, entitySchemas } from '../config/index.ts'
+import { type Collection, entitySchemas, formatProblem } from '../config/index.ts'
 import { singular } from '../control-plane/entities.ts'
 import { entityOptions } from './entity-options.ts'
 import { entityLines, entitySummary, entityTable } from './entity-text.ts'
@@ -59,10 +59,14 @@ function addAdd(group: Command, collection: Collection): void {
   complete.action(async () => {
     const settings = settingsOf(add)
     const gateway = await openGateway(settings)
-    const entity = await gateway.add(collection, await entityOptions[collection].make(add, gateway))
-    if (settings.json) return printJson(entity)
+    const { entity, warnings } = await gateway.add(
+      collection,
+      await entityOptions[collection].make(add, gateway),
+    )
+    if (settings.json) return printJson(warnings.length > 0 ? { ...entity, warnings } : entity)
     print(`${singular[collection]} ${entity.name} added: ${entitySummary(collection, entity)}`)
     sayWhen(gateway)
+    for (const warning of warnings) print(`warning: ${formatProblem(warning)}`)
   })
 }
 

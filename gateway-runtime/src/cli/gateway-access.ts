@@ -1,4 +1,4 @@
-import type { Collection } from '../config/index.ts'
+import type { Collection, Problem } from '../config/index.ts'
 import type { Entity } from '../control-plane/entities.ts'
 import type { AskedRequest, RouteExplanation } from '../data-plane/route-explanation.ts'
 import { readAdminAddress } from './admin-address.ts'
@@ -6,13 +6,19 @@ import { RunningGateway } from './running-gateway.ts'
 import type { Settings } from './settings.ts'
 import { StoppedGateway } from './stopped-gateway.ts'
 
+export interface Added {
+  /** As it is now. */
+  readonly entity: Entity
+  /** Of the configuration as a whole, brought by this entity. */
+  readonly warnings: readonly Problem[]
+}
+
 /** Where entities are looked up and changed: at the running gateway, or in the files of one that is stopped. */
 export interface GatewayAccess {
   readonly isRunning: boolean
   list(collection: Collection): Promise<readonly Entity[]>
   get(collection: Collection, id: string): Promise<Entity>
-  /** Resolves with the entity as it is now. */
-  add(collection: Collection, entity: Entity): Promise<Entity>
+  add(collection: Collection, entity: Entity): Promise<Added>
   delete(collection: Collection, id: string): Promise<void>
   /** Says which route a request takes. */
   explain(request: AskedRequest): Promise<RouteExplanation>

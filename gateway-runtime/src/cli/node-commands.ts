@@ -1,5 +1,11 @@
 import type { Command } from 'commander'
-import { ConfigurationError, compile, loadConfiguration } from '../config/index.ts'
+import {
+  ConfigurationError,
+  compile,
+  formatProblem,
+  loadConfiguration,
+  type Problem,
+} from '../config/index.ts'
 import { CliError } from './cli-error.ts'
 import { findRunningGateway } from './gateway-access.ts'
 import type { RunningGateway } from './running-gateway.ts'
@@ -18,7 +24,11 @@ interface Status {
   readonly draining: boolean
   readonly restarts: number
   readonly workers: readonly { readonly index: number; readonly snapshot: string | null }[]
-  readonly configuration: { readonly folder: string; readonly error: string | null }
+  readonly configuration: {
+    readonly folder: string
+    readonly error: string | null
+    readonly warnings: readonly Problem[]
+  }
   readonly circuits: readonly {
     readonly upstream: string
     readonly target: string
@@ -62,15 +72,16 @@ async function running(settings: Settings): Promise<RunningGateway> {
 
 function validateFiles({ configFolder, json }: Settings): void {
   try {
-    const { configuration } = loadConfiguration(configFolder, { checkFiles: true })
+    const { configuration, warnings } = loadConfiguration(configFolder, { checkFiles: true })
     const snapshot = compile(configuration)
     const { services, routes, upstreams, plugins } = configuration
     const counts = { services, routes, upstreams, plugins }
-    if (json) return printJson({ valid: true, version: snapshot.version })
+    if (json) return printJson({ valid: true, version: snapshot.version, warnings })
     const text = Object.entries(counts).map(
       ([name, { length }]) => `${length} ${length === 1 ? name.slice(0, -1) : name}`,
     )
     print(`The configuration in ${configFolder} is right: ${text.join(', ')}.`)
+    for (const warning of warnings) print(`warning: ${formatProblem(warning)}`)
   } catch (error) {
     if (!(error instanceof ConfigurationError) || !json) throw error
     printJson({ valid: false, problems: error.problems })
@@ -95,6 +106,8 @@ async function showStatus(settings: Settings): Promise<void> {
   if (status.configuration.error !== null) {
     print(`\nThe files are not in force, as they have problems:\n${status.configuration.error}`)
   }
+  const warnings = status.configuration.warnings.map((warning) => `warning: ${formatProblem(warning)}`)
+  if (warnings.length > 0) print(`\n${warnings.join('\n')}`)
   if (status.circuits.length === 0) return
   const rows = status.circuits.map(({ upstream, target, circuit }) => [upstream, target, circuit])
   print(`\n${table(['UPSTREAM', 'TARGET', 'CIRCUIT'], rows)}`)

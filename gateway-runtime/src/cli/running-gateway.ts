@@ -1,11 +1,11 @@
 import { lookup } from 'node:dns/promises'
-import type { Collection } from '../config/index.ts'
+import type { Collection, Problem } from '../config/index.ts'
 import { adminTokenPath, readAdminToken } from '../control-plane/admin-token.ts'
 import type { Entity } from '../control-plane/entities.ts'
 import type { AskedRequest, RouteExplanation } from '../data-plane/route-explanation.ts'
 import type { AdminAddress } from './admin-address.ts'
 import { CliError } from './cli-error.ts'
-import type { GatewayAccess } from './gateway-access.ts'
+import type { Added, GatewayAccess } from './gateway-access.ts'
 
 /** Longer than the gateway gives its workers to take a configuration. */
 const timeout = 20_000
@@ -46,8 +46,10 @@ export class RunningGateway implements GatewayAccess {
     return (await this.request('GET', pathOf(collection, id))) as Entity
   }
 
-  async add(collection: Collection, entity: Entity): Promise<Entity> {
-    return (await this.request('POST', `/${collection}`, entity)) as Entity
+  async add(collection: Collection, entity: Entity): Promise<Added> {
+    const answer = await this.request('POST', `/${collection}`, entity)
+    const { warnings = [], ...added } = answer as Entity & { readonly warnings?: readonly Problem[] }
+    return { entity: added, warnings }
   }
 
   async delete(collection: Collection, id: string): Promise<void> {

@@ -1,10 +1,17 @@
 import { type Collection, ConfigurationError } from '../config/index.ts'
 import { describeProblems } from '../control-plane/admin-problem.ts'
 import { ConfigurationStore } from '../control-plane/configuration-store.ts'
-import { type Entity, EntityChanges, entityId, getEntity, listEntities } from '../control-plane/entities.ts'
+import {
+  type Entity,
+  EntityChanges,
+  entityId,
+  getEntity,
+  listEntities,
+  warningsSince,
+} from '../control-plane/entities.ts'
 import { type AskedRequest, explainRoute, type RouteExplanation } from '../data-plane/route-explanation.ts'
 import { CliError } from './cli-error.ts'
-import type { GatewayAccess } from './gateway-access.ts'
+import type { Added, GatewayAccess } from './gateway-access.ts'
 
 /** The files of a gateway that does not run; changed only where it could start with the result. */
 export class StoppedGateway implements GatewayAccess {
@@ -32,13 +39,17 @@ export class StoppedGateway implements GatewayAccess {
     return getEntity(this.#shown, collection, id)
   }
 
-  async add(collection: Collection, entity: Entity): Promise<Entity> {
+  async add(collection: Collection, entity: Entity): Promise<Added> {
+    const before = this.#store.current.loaded.warnings
     const next = await this.#store
       .change((contents) => this.#changes.add(contents, collection, entity))
       .catch((error) => {
         throw error instanceof ConfigurationError ? new CliError(describeProblems(error)) : error
       })
-    return getEntity(next.loaded.shown, collection, entityId(collection, entity))
+    return {
+      entity: getEntity(next.loaded.shown, collection, entityId(collection, entity)),
+      warnings: warningsSince(before, next.loaded.warnings),
+    }
   }
 
   async delete(collection: Collection, id: string): Promise<void> {

@@ -31,7 +31,8 @@ export class ConfigurationError extends Error {
   }
 }
 
-const formatProblem = ({ file, line, column, message }: Problem) =>
+/** A line for people: `services.yaml:4:5: unknown key …`. */
+export const formatProblem = ({ file, line, column, message }: Problem) =>
   line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`
 
 /** Collects problems, the first hundred; the messages of others are not even made. */

@@ -1,7 +1,7 @@
 /** The one zod of the project: schemas of environments are reported by the same code as configurations. */
 export { z } from 'zod'
 export { compile } from './compile.ts'
-export { ConfigurationError, type Problem } from './configuration-error.ts'
+export { ConfigurationError, formatProblem, type Problem } from './configuration-error.ts'
 export * from './duration.ts'
 export { addEntity, deleteEntity, EntityExists, EntityNotFound, putEntity } from './edit.ts'
 export { EditRefused } from './flow-collection.ts'

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path'
 import { type CheckedValues, checkReferences, entityAt } from './checks.ts'
-import { ProblemList } from './configuration-error.ts'
+import { type Problem, ProblemList } from './configuration-error.ts'
 import { type FolderContents, readFolder } from './folder.ts'
 import { interpolate } from './interpolation.ts'
 import { merge } from './merge.ts'
+import { checkReachability } from './reachability.ts'
 import { type Configuration, configurationSchema, listenerSchema } from './schema.ts'
 import { validate } from './schema-problems.ts'
 import { tlsFileProblems } from './tls-files.ts'
@@ -15,6 +16,8 @@ export interface LoadedConfiguration {
   readonly configuration: Configuration
   /** What the files say, with `${env:}` and `${file:}` references unresolved and without defaults, for showing. */
   readonly shown: unknown
+  /** What is right, but hardly meant: routes that no request ever comes to. */
+  readonly warnings: readonly Problem[]
 }
 
 export interface LoadOptions {
@@ -62,7 +65,10 @@ export function loadConfiguration(folder: string, options: LoadOptions = {}): Lo
   if (options.checkFiles) checkTlsFiles(absolute, value, report)
   problems.throwIfAny()
   if (!result.success) throw new Error('a configuration was refused without a problem')
-  return { folder: absolute, configuration: absolutePaths(absolute, result.data), shown: merged.value }
+  const warnings = checkReachability(result.data.routes, values, problems)
+  problems.throwIfAny()
+  const configuration = absolutePaths(absolute, result.data)
+  return { folder: absolute, configuration, shown: merged.value, warnings }
 }
 
 function checkTlsFiles(folder: string, value: unknown, report: (path: Path, message: string) => void): void {

@@ -38,6 +38,12 @@ export function entriesInOrder<R extends RouteConditions>(routes: readonly R[]):
 /** A prefix without the slash at its end, which means nothing; '' is any path. */
 export const prefixOf = (path: string): string => path.replace(/\/+$/, '')
 
+const signs = { exact: '=', prefix: '', regex: '~' } as const
+
+/** A path as it is written in a configuration. */
+export const pathText = (path: PathMatcher): string =>
+  signs[path.kind] + (path.kind === 'regex' ? path.source : path.path)
+
 interface Ranked<R extends RouteConditions> extends RouteEntry<R> {
   /** Lower is more specific. */
   readonly hostRank: number

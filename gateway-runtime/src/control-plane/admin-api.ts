@@ -4,6 +4,7 @@ import {
   ConfigurationError,
   entitySchemas,
   type FolderContents,
+  type Problem,
   z,
 } from '../config/index.ts'
 import { validate } from '../config/schema-problems.ts'
@@ -11,8 +12,16 @@ import { explainRoute } from '../data-plane/route-explanation.ts'
 import { version } from '../version.ts'
 import { checkAccess } from './admin-access.ts'
 import { problemOf, RequestRefused } from './admin-problem.ts'
-import type { ConfigurationStore, Current } from './configuration-store.ts'
-import { type Entity, EntityChanges, entityId, getEntity, hasEntity, listEntities } from './entities.ts'
+import type { ConfigurationStore } from './configuration-store.ts'
+import {
+  type Entity,
+  EntityChanges,
+  entityId,
+  getEntity,
+  hasEntity,
+  listEntities,
+  warningsSince,
+} from './entities.ts'
 
 export interface AdminApiOptions {
   readonly store: ConfigurationStore
@@ -79,7 +88,8 @@ function addNodeResources(api: FastifyInstance, { store, status, log }: AdminApi
     if (error) throw error
     const { snapshot } = store.current
     log('info', 'configuration reloaded', { peer: request.ip, snapshot: snapshot.version })
-    return { changed: snapshot.version !== before, snapshot: snapshot.version }
+    const { warnings } = store.current.loaded
+    return { changed: snapshot.version !== before, snapshot: snapshot.version, warnings }
   })
 }
 
@@ -105,28 +115,38 @@ function addCollection(api: FastifyInstance, options: AdminApiOptions, collectio
   const { store, log } = options
   const changes = new EntityChanges(store.folder)
   const shown = () => store.current.loaded.shown
+  /** Resolves with the entity as it is then, and with `warnings` that the change has brought, if there are any. */
   const change = async (
     request: FastifyRequest,
     what: string,
     id: string,
     edit: (contents: FolderContents) => FolderContents,
-  ): Promise<Current> => {
+  ): Promise<Entity> => {
+    let before: readonly Problem[] = []
     const brokenBefore = store.lastError instanceof ConfigurationError
-    const next = await store.change(edit).catch((error) => {
-      throw brokenBefore && error instanceof ConfigurationError ? filesAreBroken(error) : error
-    })
+    const next = await store
+      .change((contents) => {
+        before = store.current.loaded.warnings
+        return edit(contents)
+      })
+      .catch((error) => {
+        throw brokenBefore && error instanceof ConfigurationError ? filesAreBroken(error) : error
+      })
     const fields = { peer: request.ip, change: what, entity: `${collection}/${id}` }
     log('info', 'configuration changed', { ...fields, snapshot: next.snapshot.version })
-    return next
+    if (what === 'delete') return {}
+    const entity = getEntity(next.loaded.shown, collection, id)
+    const warnings = warningsSince(before, next.loaded.warnings)
+    return warnings.length > 0 ? { ...entity, warnings } : entity
   }
 
   api.get(`/${collection}`, async () => ({ data: listEntities(shown(), collection), next: null }))
   api.post(`/${collection}`, async (request, reply) => {
     const entity = objectOf(request.body)
     const id = entityId(collection, entity)
-    const next = await change(request, 'add', id, (contents) => changes.add(contents, collection, entity))
+    const added = await change(request, 'add', id, (contents) => changes.add(contents, collection, entity))
     reply.code(201)
-    return getEntity(next.loaded.shown, collection, id)
+    return added
   })
 
   const path = `/${collection}/:id`
@@ -134,19 +154,15 @@ function addCollection(api: FastifyInstance, options: AdminApiOptions, collectio
   api.put(path, async (request: Named, reply) => {
     const { id } = request.params
     const entity = objectOf(request.body)
-    const next = await change(request, 'put', id, (contents) => {
+    return change(request, 'put', id, (contents) => {
       reply.code(hasEntity(shown(), collection, id) ? 200 : 201)
       return changes.put(contents, collection, id, entity)
     })
-    return getEntity(next.loaded.shown, collection, id)
   })
   api.patch(path, async (request: Named) => {
     const { id } = request.params
     const patch = objectOf(request.body)
-    const next = await change(request, 'patch', id, (contents) =>
-      changes.patch(contents, collection, id, patch),
-    )
-    return getEntity(next.loaded.shown, collection, id)
+    return change(request, 'patch', id, (contents) => changes.patch(contents, collection, id, patch))
   })
   api.delete(path, async (request: Named, reply) => {
     const { id } = request.params

@@ -5,6 +5,7 @@ import {
   EntityNotFound,
   type FolderContents,
   loadConfiguration,
+  type Problem,
   pluginId,
   putEntity,
 } from '../config/index.ts'
@@ -70,6 +71,12 @@ export const hasEntity = (shown: unknown, collection: Collection, id: string): b
 
 const findEntity = (shown: unknown, collection: Collection, id: string) =>
   listEntities(shown, collection).find((entity) => entityId(collection, entity) === id)
+
+/** The warnings that a change has brought: those that are not of before, wherever they stood then. */
+export function warningsSince(before: readonly Problem[], now: readonly Problem[]): Problem[] {
+  const known = new Set(before.map(({ message }) => message))
+  return now.filter(({ message }) => !known.has(message))
+}
 
 /**
  * Makes changes in the texts of a configuration folder, for `ConfigurationStore.change`. What they throw leaves all

@@ -2,7 +2,12 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { availableParallelism } from 'node:os'
 import type { FastifyInstance } from 'fastify'
-import type { Configuration, LoadedConfiguration, Snapshot } from '../config/index.ts'
+import {
+  type Configuration,
+  formatProblem,
+  type LoadedConfiguration,
+  type Snapshot,
+} from '../config/index.ts'
 import { readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
 import { stateDirectory } from '../state-directory.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
@@ -31,6 +36,7 @@ export class GatewayNode {
   readonly #store: ConfigurationStore
   readonly #reloads = { accepted: 0, rejected: 0, lastSucceeded: true }
   readonly #startedAt = new Date()
+  #warnings: ReadonlySet<string> = new Set()
   #errorLog: ErrorLog | undefined
   #supervisor: Supervisor | undefined
   #admin: FastifyInstance | undefined
@@ -39,7 +45,7 @@ export class GatewayNode {
   constructor(options: GatewayNodeOptions) {
     this.#options = options
     this.#store = new ConfigurationStore(options.folder, {
-      onSnapshot: (snapshot) => this.#apply(snapshot),
+      onSnapshot: (snapshot, loaded) => this.#apply(snapshot, loaded),
       onRejected: (error) => this.#onRejected(error),
     })
   }
@@ -55,7 +61,7 @@ export class GatewayNode {
     const settings = { workers, logDirectory: configuration.logs.directory }
     this.#supervisor = new Supervisor(settings, this.#options.workerScript, this.#errorLog)
     await this.#startStatusServer(configuration)
-    await this.#apply(snapshot)
+    await this.#apply(snapshot, loaded)
     await this.#startAdminApi(configuration, token)
     this.#store.watch()
     if (configuration.redis)
@@ -90,10 +96,19 @@ export class GatewayNode {
     this.#errorLog?.close()
   }
 
-  async #apply(snapshot: Snapshot): Promise<void> {
+  async #apply(snapshot: Snapshot, { warnings }: LoadedConfiguration): Promise<void> {
     await this.#supervisor!.apply(snapshot, readPemFiles(snapshot))
     this.#reloads.accepted++
     this.#reloads.lastSucceeded = true
+    this.#logWarnings(warnings.map(formatProblem))
+  }
+
+  /** Each once, for as long as it stays. */
+  #logWarnings(warnings: readonly string[]): void {
+    for (const reason of warnings) {
+      if (!this.#warnings.has(reason)) this.#errorLog?.write('warn', 'configuration warning', { reason })
+    }
+    this.#warnings = new Set(warnings)
   }
 
   #onRejected(error: Error): void {
@@ -148,7 +163,11 @@ export class GatewayNode {
       version,
       started_at: this.#startedAt.toISOString(),
       ...supervisor.status,
-      configuration: { folder: this.#options.folder, error: this.#store.lastError?.message ?? null },
+      configuration: {
+        folder: this.#options.folder,
+        error: this.#store.lastError?.message ?? null,
+        warnings: this.#store.current.loaded.warnings,
+      },
       circuits,
     }
   }

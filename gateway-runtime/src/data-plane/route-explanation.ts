@@ -1,4 +1,4 @@
-import { entriesInOrder, prefixOf, type RouteEntry } from '../config/route-order.ts'
+import { entriesInOrder, pathText, prefixOf, type RouteEntry } from '../config/route-order.ts'
 import { compilePattern } from '../config/route-pattern.ts'
 import type { CompiledRoute, PathMatcher } from '../config/snapshot.ts'
 import { normalizeTarget } from './request-path.ts'
@@ -137,8 +137,3 @@ const describe = ({ entry: { route, host, path }, unmet }: Verdict): Candidate =
   matches: unmet === undefined,
   unmet: unmet ?? null,
 })
-
-const signs = { exact: '=', prefix: '', regex: '~' } as const
-
-const pathText = (path: PathMatcher): string =>
-  signs[path.kind] + (path.kind === 'regex' ? path.source : path.path)

@@ -1,3 +1,4 @@
+import type { RouteConditions } from '../config/route-conditions.ts'
 import { entriesInOrder, prefixOf, type RouteEntry } from '../config/route-order.ts'
 import { compilePattern } from '../config/route-pattern.ts'
 import type { CompiledRoute } from '../config/snapshot.ts'
@@ -67,15 +68,15 @@ function append<Value>(lists: Map<string, Value[]>, key: string, value: Value): 
  * hash, so that the cost depends on the depth of the longest prefix and not on the number of routes; the regular
  * expressions of a host are tried in turn.
  */
-export class Router<Value> {
+export class Router<Value, R extends RouteConditions = CompiledRoute> {
   readonly #exact = new Map<string, HostTable<Value>>()
   readonly #wildcard = new Map<string, HostTable<Value>>()
   #any: HostTable<Value> | undefined
   /** Length of the longest name behind `*.`. */
   #longestWildcard = 0
 
-  constructor(routes: readonly CompiledRoute[], runtimeOf: (route: CompiledRoute) => Value) {
-    const known = new Map<CompiledRoute, Pick<Entry<Value>, 'value' | 'conditions'>>()
+  constructor(routes: readonly R[], runtimeOf: (route: R) => Value) {
+    const known = new Map<R, Pick<Entry<Value>, 'value' | 'conditions'>>()
     for (const route of routes)
       known.set(route, { value: runtimeOf(route), conditions: RequestConditions.of(route) })
     for (const [rank, { route, host, path }] of entriesInOrder(routes).entries()) {

@@ -48,6 +48,32 @@ describe('config validate', () => {
     expect(code).toBe(0)
   })
 
+  test('warns of a route that is never reached', async () => {
+    const routes = `routes:
+  - { name: a, service: orders, paths: [/v1], priority: 1 }
+  - { name: b, service: orders, paths: [/v1/b], methods: [PUT] }
+`
+    const folder = await folderWith({
+      'services.yaml': services,
+      'config.yaml': `admin: { port: ${await freePort()} }\n${routes}`,
+    })
+    const warning =
+      'config.yaml:4:13: route "b" is never reached: PUT http://example.com/v1/b goes to "a", never to "b"'
+    const { code, output } = await cli('config', 'validate', '-c', folder)
+    expect(output).toMatch(/is right: 1 service, 2 routes/)
+    expect(output).toContain(`\nwarning: ${warning}\n`)
+    expect(code).toBe(0)
+    const json = await cli('config', 'validate', '--json', '-c', folder)
+    expect(JSON.parse(json.output)).toMatchObject({
+      valid: true,
+      warnings: [{ line: 4, entity: { name: 'b' } }],
+    })
+    const added = await cli('-c', folder, 'routes', 'add', '--name', 'c', '--paths', '/v1/c')
+    expect(added.output).toMatch(/warning: .*route "c" is never reached/)
+    expect(added.output).not.toContain('"b"')
+    expect(added.code).toBe(0)
+  })
+
   test.each([
     [
       'an unknown key',

@@ -72,7 +72,7 @@ describe('a service with an upstream', () => {
       { name: 's', upstream: 'u' },
       { name: 't', upstream: 'u' },
     ]
-    const routes = [route, { ...route, name: 'q', service: 't' }]
+    const routes = [route, { ...route, name: 'q', service: 't', paths: ['/q'] }]
     const snapshot = compiled(asYaml({ upstreams, services, routes }))
     expect(snapshot.routes[0]?.service.upstream).toBe(snapshot.routes[1]?.service.upstream)
     expect(snapshot.upstreams).toHaveLength(1)
@@ -120,7 +120,11 @@ describe('plugins', () => {
       asYaml({
         plugins,
         services: [service, { ...service, name: 't' }],
-        routes: [route, { ...route, name: 'q' }, { ...route, name: 'o', service: 't' }],
+        routes: [
+          route,
+          { ...route, name: 'q', paths: ['/q'] },
+          { ...route, name: 'o', service: 't', paths: ['/o'] },
+        ],
       }),
     )
   const idsOf = (snapshot: Snapshot) =>

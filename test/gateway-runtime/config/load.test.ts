@@ -1,13 +1,13 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadConfiguration, readFolder } from '@gatehouse/gateway-runtime/config'
+import { formatProblem, loadConfiguration, readFolder } from '@gatehouse/gateway-runtime/config'
 import { describe, expect, test } from '@jest/globals'
 import {
   developmentAuthority,
   ensureServerCertificate,
 } from '../../../scripts/start/development-certificates.ts'
 import { temporaryFolders } from '../../support/temporary-folder.ts'
-import { configurationError, contentsOf, load, problemsOf } from './configurations.ts'
+import { configurationError, contentsOf, type Files, load, problemsOf } from './configurations.ts'
 
 const newFolder = temporaryFolders()
 
@@ -382,6 +382,45 @@ describe('files', () => {
     const text =
       'services:\n  - &s { name: a, url: http://a, tags: &t [x] }\n  - { name: b, url: http://b, tags: *t }\n'
     expect(load(text).services.map(({ tags }) => tags)).toEqual([['x'], ['x']])
+  })
+})
+
+describe('routes that no request comes to', () => {
+  const warningsOf = (files: Files) =>
+    loadConfiguration('/nowhere', { contents: contentsOf(files) }).warnings.map(formatProblem)
+
+  test('are warned of, with the request that shows it', () => {
+    const text = `services: [{ name: s, url: http://s }]
+routes:
+  - { name: a, service: s, paths: [/v1], priority: 1 }
+  - { name: b, service: s, paths: [/v1/b], hosts: [h], headers: { X-A: [x] } }
+`
+    expect(warningsOf(text)).toEqual([
+      'config.yaml:4:13: route "b" is never reached: GET http://h/v1/b with x-a: x goes to "a", never to "b"',
+    ])
+  })
+
+  test('are warned of without the values that references bring in', () => {
+    process.env.GATEHOUSE_TEST_SECRET = 'horse'
+    const text = `services: [{ name: s, url: http://s }]
+routes:
+  - { name: a, service: s, paths: [/v1], priority: 1 }
+  - { name: b, service: s, paths: [/v1/b], headers: { X-A: ["${env('GATEHOUSE_TEST_SECRET')}"] } }
+`
+    expect(warningsOf(text)).toEqual([
+      'config.yaml:4:13: route "b" is never reached: "a" gets all that it asks for',
+    ])
+  })
+
+  test('because another asks for the same are an error', () => {
+    const files = {
+      'a.yaml': 'routes: [{ name: a, service: s, paths: [/v1], methods: [GET, PUT] }]\n',
+      'b.yaml':
+        'services: [{ name: s, url: http://s }]\nroutes: [{ name: b, service: s, paths: [/v1/], methods: [PUT, GET] }]\n',
+    }
+    expect(problemsOf(files)).toEqual([
+      'b.yaml:2:18: route "b" asks for the same requests as "a" (a.yaml:1:18), which gets them all; take one of them away',
+    ])
   })
 })
 

@@ -165,6 +165,36 @@ test('POST /routes/explain says which route a request takes, and refuses what is
   await call('DELETE', '/routes/tenant')
 })
 
+test('a route that is never reached is told where it is added, in /status, by a reload and in the error log', async () => {
+  await call('PUT', '/routes/wide', { service: 'base', paths: ['/w'], priority: 1 })
+  const { status, body } = await call('PUT', '/routes/narrow', { service: 'base', paths: ['/w/n'] })
+  const message =
+    'route "narrow" is never reached: GET http://example.com/w/n goes to "wide", never to "narrow"'
+  expect(status).toBe(201)
+  expect(body.warnings).toMatchObject([{ message, file: 'config.yaml' }])
+  expect((await call('GET', '/status')).body.configuration.warnings).toMatchObject([{ message }])
+  expect((await call('POST', '/config/reload')).body.warnings).toMatchObject([{ message }])
+  const log = await eventually('the reload in the log', async () => {
+    const text = await gateway.errorLog()
+    return text.includes('configuration reloaded') && text
+  })
+  const logged = log.split('\n').filter((line) => line.includes('configuration warning'))
+  expect(logged).toEqual([expect.stringContaining('GET http://example.com/w/n goes to')])
+  // What was there before is not told again.
+  expect(
+    (await call('PUT', '/routes/other', { service: 'base', paths: ['/o'] })).body.warnings,
+  ).toBeUndefined()
+  expect(await call('PUT', '/routes/twin', { service: 'base', paths: ['/o/'] })).toMatchObject({
+    status: 400,
+    body: {
+      code: 'invalid-configuration',
+      detail: expect.stringContaining('asks for the same requests as "other"'),
+    },
+  })
+  for (const name of ['narrow', 'wide', 'other']) await call('DELETE', `/routes/${name}`)
+  expect((await call('GET', '/status')).body.configuration.warnings).toEqual([])
+})
+
 test('a broken file is shown in /status, and changes wait until it is mended', async () => {
   const file = join(gateway.configDirectory, 'broken.yaml')
   await writeFile(file, 'routes: [')
