@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { markdown, resultTable } from './bench/report.ts'
+import { benchRouter, routerTable } from './bench/router.ts'
 import { bench } from './bench/run.ts'
 import { findTools, Skipped } from './bench/tools.ts'
 import { buildGateway } from './build/bundle.ts'
@@ -18,6 +19,7 @@ const usage = `npm run bench [-- OPTIONS]
   --json         print JSON
   --write        also write docs/benchmarks/nginx.md and nginx.json
   --profile DIR  leave a CPU profile of each of the gateway's threads there
+  --router       only compare the router with 100,000 routes to one with ten; needs no nginx
 `
 
 const { values } = parseArgs({
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     profile: { type: 'string' },
+    router: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -40,6 +43,12 @@ function wholeNumber(option: 'rounds' | 'seconds', max: number): number {
 async function main(): Promise<void> {
   const rounds = wholeNumber('rounds', 100)
   const seconds = wholeNumber('seconds', 600)
+  if (values.router) {
+    const report = await step('Compare the router', () => benchRouter(rounds))
+    const { head, rows } = routerTable(report)
+    process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `\n${table(head, rows)}\n`)
+    return
+  }
   const tools = await findTools()
   await step('Build the gateway', buildGateway)
   const report = await bench({

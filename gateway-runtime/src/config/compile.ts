@@ -174,6 +174,6 @@ function canonicalJson(value: unknown): string {
 function deepFreeze<Value>(value: Value): Value {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   Object.freeze(value)
-  for (const member of Object.values(value)) deepFreeze(member)
+  for (const key in value) deepFreeze(value[key])
   return value
 }

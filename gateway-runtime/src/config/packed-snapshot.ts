@@ -39,19 +39,25 @@ const defaults: Partial<CompiledRoute> = {
   plugins: none,
 }
 
+// Compiling makes the text for the version, sending needs it again; compiled routes never change.
+const texts = new WeakMap<readonly CompiledRoute[], string>()
+
 /** The same text for the same routes. */
 export function packRoutes(routes: readonly CompiledRoute[]): string {
-  const packed = routes.map((route) => {
-    const fields: Record<string, unknown> = {}
-    for (const key in route) {
-      const value = route[key as keyof CompiledRoute]
-      if (value !== defaults[key as keyof CompiledRoute]) fields[key] = value
-    }
-    fields.service = route.service.name
-    if (fields.plugins) fields.plugins = route.plugins.map(({ id }) => id)
-    return fields
-  })
-  return JSON.stringify(packed)
+  const text = texts.get(routes) ?? JSON.stringify(routes.map(packRoute))
+  texts.set(routes, text)
+  return text
+}
+
+function packRoute(route: CompiledRoute): object {
+  const packed: Record<string, unknown> = {}
+  for (const key in route) {
+    const value = route[key as keyof CompiledRoute]
+    if (value !== defaults[key as keyof CompiledRoute]) packed[key] = value
+  }
+  packed.service = route.service.name
+  if (packed.plugins) packed.plugins = route.plugins.map(({ id }) => id)
+  return packed
 }
 
 /** Packs a snapshot for sending. */

@@ -5,7 +5,8 @@ import { compilePattern } from './route-pattern.ts'
  * answer is the one that claims less.
  */
 
-function literalPrefix(source: string): string {
+/** What every text that an expression matches begins with; '' where that is not certain. */
+export function literalPrefix(source: string): string {
   if (hasAlternatives(source)) return ''
   let text = ''
   for (let at = 0; at < source.length; ) {

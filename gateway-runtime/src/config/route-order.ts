@@ -13,6 +13,8 @@ export const precedence = `Of the routes that match a request, the first by thes
 /** A way into a route: one of its paths with one of its hosts. */
 export interface RouteEntry<R extends RouteConditions = RouteConditions> {
   readonly route: R
+  /** Where it stands in the list of routes. */
+  readonly index: number
   /** '' for any. */
   readonly host: string
   readonly path: PathMatcher
@@ -24,11 +26,19 @@ const anyHost: readonly string[] = ['']
 /** All ways into routes by `precedence`: the first that matches a request is the one that it takes. */
 export function entriesInOrder<R extends RouteConditions>(routes: readonly R[]): RouteEntry<R>[] {
   const ranked: Ranked<R>[] = []
-  for (const route of routes) {
+  for (const [index, route] of routes.entries()) {
     const conditions = route.headers.length + route.query.length
     for (const host of route.hosts.length > 0 ? route.hosts : anyHost) {
       for (const path of route.paths.length > 0 ? route.paths : anyPath) {
-        ranked.push({ route, host, path, hostRank: hostRank(host), pathRank: pathRank(path), conditions })
+        ranked.push({
+          route,
+          index,
+          host,
+          path,
+          hostRank: hostRank(host),
+          pathRank: pathRank(path),
+          conditions,
+        })
       }
     }
   }

@@ -1,7 +1,8 @@
+import { literalPrefix } from '../config/pattern-extent.ts'
 import type { RouteConditions } from '../config/route-conditions.ts'
-import { entriesInOrder, prefixOf, type RouteEntry } from '../config/route-order.ts'
+import { entriesInOrder, prefixOf } from '../config/route-order.ts'
 import { compilePattern } from '../config/route-pattern.ts'
-import type { CompiledRoute } from '../config/snapshot.ts'
+import type { CompiledRoute, PathMatcher } from '../config/snapshot.ts'
 import { RequestConditions, type RoutableRequest } from './route-conditions.ts'
 
 export interface RouteMatch<Value> {
@@ -10,49 +11,52 @@ export interface RouteMatch<Value> {
   readonly matchedLength: number
 }
 
-/** An entry as it is looked up. That with the lowest rank that matches wins. */
+/** A way into a route as it is looked up. The one with the lowest rank that matches wins. */
 interface Entry<Value> {
   readonly rank: number
   readonly value: Value
   readonly conditions: RequestConditions | undefined
+  /** The next by rank at the same place. */
+  readonly next: Entry<Value> | undefined
 }
 
 interface PatternEntry<Value> extends Entry<Value> {
+  readonly next: PatternEntry<Value> | undefined
+  /** What all that it matches begins with: most paths need no more than a look at that. */
+  readonly start: string
   readonly pattern: RegExp
 }
 
-/** The entries of one host, lists by rank. */
+/** The entries of one host. */
 class HostTable<Value> {
-  readonly exact = new Map<string, Entry<Value>[]>()
+  readonly exact = new Map<string, Entry<Value>>()
   /** By the whole prefix without a slash at its end; '' holds the routes for any path. */
-  readonly prefixes = new Map<string, Entry<Value>[]>()
-  readonly patterns: PatternEntry<Value>[] = []
+  readonly prefixes = new Map<string, Entry<Value>>()
+  patterns: PatternEntry<Value> | undefined
   /** Length of the longest prefix: where a look-up begins. */
   longestPrefix = 0
-  readonly lowestRank: number
+  lowestRank = Number.POSITIVE_INFINITY
+  /** Whether a longer prefix always comes before a shorter one: where all routes have one priority. */
+  longestFirst = true
+  #lastLength = 0
 
-  /** Entries are added by rank, the first one's is given. */
-  constructor(lowestRank: number) {
-    this.lowestRank = lowestRank
-  }
-
-  add(path: RouteEntry['path'], entry: Entry<Value>): void {
+  /** Entries come from the last to the first, so that each stands before those that it precedes. */
+  add(path: PathMatcher, entry: Omit<Entry<Value>, 'next'>): void {
+    this.lowestRank = entry.rank
     if (path.kind === 'regex') {
-      this.patterns.push({ ...entry, pattern: compilePattern(path.source) })
+      const { source } = path
+      const pattern = compilePattern(source)
+      this.patterns = { ...entry, start: literalPrefix(source), pattern, next: this.patterns }
     } else if (path.kind === 'exact') {
-      append(this.exact, path.path, entry)
+      this.exact.set(path.path, { ...entry, next: this.exact.get(path.path) })
     } else {
       const prefix = prefixOf(path.path)
       this.longestPrefix = Math.max(this.longestPrefix, prefix.length)
-      append(this.prefixes, prefix, entry)
+      this.longestFirst &&= prefix.length >= this.#lastLength
+      this.#lastLength = prefix.length
+      this.prefixes.set(prefix, { ...entry, next: this.prefixes.get(prefix) })
     }
   }
-}
-
-function append<Value>(lists: Map<string, Value[]>, key: string, value: Value): void {
-  const list = lists.get(key)
-  if (list) list.push(value)
-  else lists.set(key, [value])
 }
 
 /**
@@ -66,7 +70,7 @@ function append<Value>(lists: Map<string, Value[]>, key: string, value: Value): 
  *
  * Prefixes match whole segments: /v1 matches /v1 and /v1/orders, not /v10. Exact paths and prefixes are looked up by
  * hash, so that the cost depends on the depth of the longest prefix and not on the number of routes; the regular
- * expressions of a host are tried in turn.
+ * expressions of a host are tried in turn, where the path begins as they do.
  */
 export class Router<Value, R extends RouteConditions = CompiledRoute> {
   readonly #exact = new Map<string, HostTable<Value>>()
@@ -76,12 +80,15 @@ export class Router<Value, R extends RouteConditions = CompiledRoute> {
   #longestWildcard = 0
 
   constructor(routes: readonly R[], runtimeOf: (route: R) => Value) {
-    const known = new Map<R, Pick<Entry<Value>, 'value' | 'conditions'>>()
-    for (const route of routes)
-      known.set(route, { value: runtimeOf(route), conditions: RequestConditions.of(route) })
-    for (const [rank, { route, host, path }] of entriesInOrder(routes).entries()) {
-      const { value, conditions } = known.get(route)!
-      this.#table(host, rank).add(path, { rank, value, conditions })
+    const parts = routes.map((route) => ({
+      value: runtimeOf(route),
+      conditions: RequestConditions.of(route),
+    }))
+    const entries = entriesInOrder(routes)
+    for (let rank = entries.length - 1; rank >= 0; rank--) {
+      const { index, host, path } = entries[rank]!
+      const { value, conditions } = parts[index]!
+      this.#table(host).add(path, { rank, value, conditions })
     }
   }
 
@@ -99,16 +106,16 @@ export class Router<Value, R extends RouteConditions = CompiledRoute> {
     return search.best && { value: search.best.value, matchedLength: search.matchedLength }
   }
 
-  #table(host: string, rank: number): HostTable<Value> {
+  #table(host: string): HostTable<Value> {
     if (host === '') {
-      this.#any ??= new HostTable(rank)
+      this.#any ??= new HostTable()
       return this.#any
     }
     const isWildcard = host.startsWith('*.')
     const key = isWildcard ? host.substring(2) : host
     if (isWildcard) this.#longestWildcard = Math.max(this.#longestWildcard, key.length)
     const tables = isWildcard ? this.#wildcard : this.#exact
-    const table = tables.get(key) ?? new HostTable<Value>(rank)
+    const table = tables.get(key) ?? new HostTable<Value>()
     tables.set(key, table)
     return table
   }
@@ -132,26 +139,28 @@ class Search<Value> {
     if (prefixes.size === 0) return
     let end = path.length <= longestPrefix ? path.length : path.lastIndexOf('/', longestPrefix)
     for (; end >= 0; end = end === 0 ? -1 : path.lastIndexOf('/', end - 1)) {
-      this.#entries(prefixes.get(end === path.length ? path : path.substring(0, end)), end)
+      const entry = prefixes.get(end === path.length ? path : path.substring(0, end))
+      if (this.#entries(entry, end) && table.longestFirst) return
     }
   }
 
-  #entries(entries: Entry<Value>[] | undefined, length: number): void {
-    if (!entries) return
-    for (const entry of entries) {
-      if (this.#isDecided(entry.rank)) return
+  /** Whether one of them is the best by now. */
+  #entries(first: Entry<Value> | undefined, length: number): boolean {
+    for (let entry = first; entry && !this.#isDecided(entry.rank); entry = entry.next) {
       if (entry.conditions && !entry.conditions.accept(this.#request)) continue
       this.best = entry
       this.matchedLength = length
-      return
+      return true
     }
+    return false
   }
 
-  #patterns(entries: PatternEntry<Value>[]): void {
-    for (const entry of entries) {
-      if (this.#isDecided(entry.rank)) return
+  #patterns(first: PatternEntry<Value> | undefined): void {
+    const { path } = this.#request
+    for (let entry = first; entry && !this.#isDecided(entry.rank); entry = entry.next) {
+      if (!path.startsWith(entry.start)) continue
       if (entry.conditions && !entry.conditions.accept(this.#request)) continue
-      const match = entry.pattern.exec(this.#request.path)
+      const match = entry.pattern.exec(path)
       if (!match) continue
       this.best = entry
       this.matchedLength = match[0].length
