@@ -81,7 +81,7 @@ export const entityOptions: Readonly<Record<Collection, EntityOptions>> = {
         )
         .option(
           '--paths <list>',
-          'path prefixes, /a,/b; one that begins with ~ is a regular expression',
+          'path prefixes, /a,/b; =/a is that path alone, ~ begins a regular expression',
           list,
         )
         .option('--hosts <list>', 'host names, a.example.com,*.b.example.com', list)

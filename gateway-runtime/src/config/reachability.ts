@@ -1,21 +1,24 @@
+import { normalizeTarget } from '../data-plane/request-path.ts'
 import type { CheckedValues } from './checks.ts'
 import type { Problem, ProblemList } from './configuration-error.ts'
 import { compileConditions } from './route-conditions.ts'
+import { prefixOf } from './route-order.ts'
+import { isPattern } from './route-pattern.ts'
 import type { Route } from './schema.ts'
 import { identicalRoutes, unreachableRoutes } from './unreachable-routes.ts'
 
 const mostWarnings = 100
 
 /**
- * Warns of routes that no request ever comes to, the first hundred. Two that ask for the same are a problem: one of
- * them is a mistake.
+ * Warns of routes and paths that no request ever comes to, the first hundred. Two routes that ask for the same are a
+ * problem: one of them is a mistake.
  */
 export function checkReachability(
   routes: readonly Route[],
   { shown, place }: Pick<CheckedValues, 'shown' | 'place'>,
   problems: ProblemList,
 ): Problem[] {
-  const written = (shown as { readonly routes?: readonly { readonly name: string }[] }).routes ?? []
+  const written = (shown as { readonly routes?: readonly WrittenRoute[] }).routes ?? []
   const conditions = routes.map((route, index) => ({
     index,
     name: written[index]!.name,
@@ -35,7 +38,7 @@ export function checkReachability(
     })
   }
   if (pairs.length > 0) return []
-  return unreachableRoutes(conditions)
+  const unreachable = unreachableRoutes(conditions)
     .slice(0, mostWarnings)
     .map(({ route, by, request }) => {
       const winner = JSON.stringify(by.name)
@@ -48,6 +51,33 @@ export function checkReachability(
         `is never reached: ${request} goes to ${winner}, never to ${JSON.stringify(route.name)}`,
       )
     })
+  return [...strangePaths(written, place), ...unreachable].slice(0, mostWarnings)
+}
+
+interface WrittenRoute {
+  readonly name: string
+  readonly paths?: readonly string[]
+}
+
+/** Requests are matched in the form of `normalizeTarget`: what is not in that form is never met. */
+function strangePaths(routes: readonly WrittenRoute[], place: CheckedValues['place']): Problem[] {
+  const problems: Problem[] = []
+  for (const [index, { name, paths = [] }] of routes.entries()) {
+    for (const [at, text] of paths.entries()) {
+      if (isPattern(text) || holdsReference(text)) continue
+      const path = text.startsWith('=') ? text.substring(1) : prefixOf(text) || '/'
+      const normal = normalizeTarget(path)
+      if ('path' in normal && normal.path === path) continue
+      const advice = 'path' in normal ? `requests have it as ${JSON.stringify(normal.path)}` : normal.problem
+      problems.push({
+        ...place(['routes', index, 'paths', at]),
+        message: `route ${JSON.stringify(name)}: no request has the path ${JSON.stringify(text)}: ${advice}`,
+        entity: { collection: 'routes', name },
+      })
+      if (problems.length === mostWarnings) return problems
+    }
+  }
+  return problems
 }
 
 const holdsReference = (route: unknown) => JSON.stringify(route).includes('${')

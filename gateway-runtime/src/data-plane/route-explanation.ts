@@ -108,13 +108,10 @@ interface Verdict {
 
 function judge(entry: RouteEntry<CompiledRoute>, request: RoutableRequest): Verdict {
   const { host, path, route } = entry
+  if (!matchesHost(host, request.host)) return { entry, unmet: 'host', matchedLength: 0 }
   const matchedLength = matchPath(path, request.path)
-  const unmet = !matchesHost(host, request.host)
-    ? 'host'
-    : matchedLength === undefined
-      ? 'path'
-      : RequestConditions.of(route)?.firstUnmet(request)
-  return { entry, unmet, matchedLength: matchedLength ?? 0 }
+  if (matchedLength === undefined) return { entry, unmet: 'path', matchedLength: 0 }
+  return { entry, unmet: RequestConditions.of(route)?.firstUnmet(request), matchedLength }
 }
 
 const matchesHost = (wanted: string, host: string): boolean =>

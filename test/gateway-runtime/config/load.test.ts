@@ -412,6 +412,28 @@ routes:
     ])
   })
 
+  test.each([
+    ['/a//b', 'requests have it as "/a/b"'],
+    ['=/a/./b', 'requests have it as "/a/b"'],
+    ['/caf%c3%a9', 'requests have it as "/caf%C3%A9"'],
+    ['/%7euser', 'requests have it as "/~user"'],
+    ['/a?b', 'requests have it as "/a"'],
+    ['/a%2Fb', 'the path holds an encoded slash, backslash or NUL'],
+  ])('as no request has the path are warned of: %s', (path, why) => {
+    const text = `services: [{ name: s, url: http://s }]\nroutes: [{ name: r, service: s, paths: [/x, "${path}"] }]\n`
+    expect(warningsOf(text)).toEqual([
+      `config.yaml:2:45: route "r": no request has the path ${JSON.stringify(path)}: ${why}`,
+    ])
+  })
+
+  test.each(['/a/', '=/a/', '/caf%C3%A9', '/a%20b', '/~user', '/é', '/A..b', '/a//'])(
+    '%s is a path as requests have it',
+    (path) => {
+      const text = `services: [{ name: s, url: http://s }]\nroutes: [{ name: r, service: s, paths: ["${path}"] }]\n`
+      expect(warningsOf(text)).toEqual([])
+    },
+  )
+
   test('because another asks for the same are an error', () => {
     const files = {
       'a.yaml': 'routes: [{ name: a, service: s, paths: [/v1], methods: [GET, PUT] }]\n',
