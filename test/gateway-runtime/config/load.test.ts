@@ -422,7 +422,7 @@ routes:
   ])('as no request has the path are warned of: %s', (path, why) => {
     const text = `services: [{ name: s, url: http://s }]\nroutes: [{ name: r, service: s, paths: [/x, "${path}"] }]\n`
     expect(warningsOf(text)).toEqual([
-      `config.yaml:2:45: route "r": no request has the path ${JSON.stringify(path)}: ${why}`,
+      `config.yaml:2:45: route "r" has a path that no request has, ${JSON.stringify(path)}: ${why}`,
     ])
   })
 
