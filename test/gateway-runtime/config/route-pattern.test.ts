@@ -6,25 +6,9 @@ import {
   patternProblem,
   patternSource,
 } from '../../../gateway-runtime/src/config/route-pattern.ts'
+import { expression } from './generated-patterns.ts'
 
 const longest = 65_536 // characters of a target, by the largest limits.uri_bytes
-
-/** Expressions with all that makes backtracking exponential or polynomial: nested and overlapping repetition. */
-const { expression } = fc.letrec<{ expression: string; atom: string; repeated: string }>((tie) => ({
-  atom: fc.oneof(
-    { maxDepth: 4, withCrossShrink: true },
-    fc.constantFrom('a', 'b', '.', '[ab]', '[^b]', '\\w', '/', 'a?', '\\b'),
-    tie('expression').map((inner) => `(?:${inner})`),
-    tie('expression').map((inner) => `(${inner})`),
-    fc.tuple(tie('expression'), tie('expression')).map(([one, other]) => `(?:${one}|${other})`),
-  ),
-  repeated: fc
-    .tuple(tie('atom'), fc.constantFrom('', '', '*', '+', '*?', '{2}', '{1,9}', '{0,40}', '{3,}'))
-    .map(([atom, quantifier]) =>
-      /[?b]$/.test(atom) && quantifier !== '' ? `(?:${atom})${quantifier}` : atom + quantifier,
-    ),
-  expression: fc.array(tie('repeated'), { minLength: 1, maxLength: 4 }).map((parts) => parts.join('')),
-}))
 
 const accepted = expression
   .map((source) => `~/${source}$`)
@@ -75,7 +59,7 @@ describe('what is taken as a regular expression cannot hang a worker', () => {
 
   test('whatever is generated, with texts that nearly match', async () => {
     const unit = fc.constantFrom('a', 'b', 'ab', 'aab', '/a', 'a/b')
-    const texts = fc.sample(fc.tuple(accepted, unit), 150)
+    const texts = fc.sample(fc.tuple(accepted, unit), 60)
     const cases = texts.map(
       ([text, unit]) => [patternSource(text), `/${unit.repeat(Math.floor(longest / unit.length))}!`] as const,
     )
