@@ -9,7 +9,7 @@ import { isMainThread } from 'node:worker_threads'
  * run every expression; those that it cannot are refused, which the flag `l` of a RegExp finds out.
  *
  * So one match takes at most 10,000 steps back, and then at most the length of the text times the size of the
- * expression, which is its length with each repetition written out: 16 times `longestPattern` at most.
+ * expression: its parts with each repetition written out, `mostParts` at most.
  */
 
 // Flags are those of the process: set before a worker starts, they hold there.
@@ -19,7 +19,7 @@ if (isMainThread) {
   setFlagsFromString('--regexp-backtracks-before-fallback=10000')
 }
 
-const longestPattern = 1_024 // characters
+const mostParts = 512
 
 /** Whether a text of a route is a regular expression, as `~^/v1/(\d+)` is. */
 export const isPattern = (text: string): boolean => text.startsWith('~')
@@ -37,9 +37,6 @@ export function patternProblem(text: string, shown: string): string | undefined 
   const quoted = `"${shown}"`
   const source = patternSource(text)
   if (source === '') return `expected a regular expression after "~", found ${quoted}`
-  if (source.length > longestPattern) {
-    return `expected a regular expression of at most ${longestPattern} characters, found ${source.length}`
-  }
   try {
     new RegExp(source)
   } catch (error) {
@@ -47,8 +44,32 @@ export function patternProblem(text: string, shown: string): string | undefined 
     return `invalid regular expression ${quoted}: ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`
   }
   const construct = nonLinearConstruct(source)
-  if (construct === undefined) return undefined
+  if (construct === undefined) return sizeProblem(source, quoted)
   return `the regular expression ${quoted} uses ${construct}; matching must take linear time, which it does not allow`
+}
+
+function sizeProblem(source: string, quoted: string): string | undefined {
+  const size = writtenOutSize(source)
+  if (size <= mostParts) return undefined
+  return `the regular expression ${quoted} is too large: with its repetitions it has ${size} parts, more than ${mostParts}`
+}
+
+const token = /\((?:\?:|\?<\w+>)?|\)|\[(?:\\.|[^\]])*\]|\{\d+(?:,\d*)?\}|\\.|./gs
+
+/** How many parts an expression has when what is repeated up to n times stands there n times. */
+function writtenOutSize(source: string): number {
+  const groups = [0]
+  let last = 0
+  const add = (size: number) => groups.push(groups.pop()! + size)
+  for (const [text] of source.matchAll(token)) {
+    if (text.startsWith('(')) groups.push(0)
+    else if (/^\{\d/.test(text)) add(last * (Math.max(...text.match(/\d+/g)!.map(Number), 1) - 1))
+    else if (!/^[*+?|]$/.test(text)) {
+      last = text === ')' ? groups.pop()! : text.startsWith('[') ? text.length : 1
+      add(last)
+    }
+  }
+  return groups[0]!
 }
 
 const lookaround = /^\((\?=|\?!|\?<=|\?<!)/

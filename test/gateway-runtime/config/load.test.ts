@@ -20,6 +20,8 @@ async function folderOf(files: Readonly<Record<string, string>>): Promise<string
   return folder
 }
 
+const large = `~/${'(?:a{2}b?)(?:[ab]|c){16}'.repeat(7)}`
+
 describe('what people get wrong', () => {
   test('an unknown key, with the nearest that is known', () => {
     const services = 'services:\n  - name: orders\n    url: http://10.0.0.1\n    conect_timeout: 5000ms\n'
@@ -104,7 +106,15 @@ describe('what people get wrong', () => {
     ['~/(?i:a)', '5:13: the regular expression "~/(?i:a)" uses modifiers ("(?i:")'],
     ['~/a{17}', '5:13: the regular expression "~/a{17}" uses a part that is repeated more than 16 times'],
     ['~/((a{3}){3}){2}', '5:13: the regular expression "~/((a{3}){3}){2}" uses a part that is repeated more'],
-    [`~/${'a'.repeat(1_024)}`, '5:13: expected a regular expression of at most 1024 characters, found 1025'],
+    [
+      '~/(?:(?:a{4}b|c){4}[^/]*){16}',
+      '5:13: the regular expression "~/(?:(?:a{4}b|c){4}[^/]*){16}" uses a part that is repeated more',
+    ],
+    [
+      `~/${'a'.repeat(512)}`,
+      `5:13: the regular expression "~/${'a'.repeat(512)}" is too large: with its repetitions it has 513 parts, more than 512`,
+    ],
+    [large, `5:13: the regular expression "${large}" is too large: with its repetitions it has 582 parts`],
   ])('a path that is no regular expression: %s', (path, problem) => {
     const text = `services: [{ name: s, url: http://s }]\nroutes:\n  - name: a\n    service: s\n    paths: ['${path}']\n`
     expect(problemsOf(text)).toEqual([expect.stringContaining(`config.yaml:${problem}`)])

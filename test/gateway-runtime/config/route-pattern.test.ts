@@ -50,6 +50,7 @@ describe('what is taken as a regular expression cannot hang a worker', () => {
     ['/.*a.*a.*a.*a.*b$', 'a'],
     ['/(?:(?:a*)*)*b', 'a'],
     ['/(?:\\w+\\d*)+$', '1'],
+    [`/${'(?:a*a*){16}'.repeat(15)}b`, 'a'],
     ['/(?:a{1,4}){1,4}(?:a{1,4}){1,4}(?:a{1,4}){1,4}$', 'a'],
   ])('%s', async (source, unit) => {
     expect(patternProblem(`~${source}`, source)).toBeUndefined()
