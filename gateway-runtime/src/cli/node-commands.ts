@@ -29,10 +29,12 @@ interface Status {
     readonly error: string | null
     readonly warnings: readonly Problem[]
   }
-  readonly circuits: readonly {
+  readonly targets: readonly {
     readonly upstream: string
     readonly target: string
     readonly circuit: string
+    /** Null: nobody looks. */
+    readonly health: string | null
   }[]
 }
 
@@ -108,7 +110,12 @@ async function showStatus(settings: Settings): Promise<void> {
   }
   const warnings = status.configuration.warnings.map((warning) => `warning: ${formatProblem(warning)}`)
   if (warnings.length > 0) print(`\n${warnings.join('\n')}`)
-  if (status.circuits.length === 0) return
-  const rows = status.circuits.map(({ upstream, target, circuit }) => [upstream, target, circuit])
-  print(`\n${table(['UPSTREAM', 'TARGET', 'CIRCUIT'], rows)}`)
+  if (status.targets.length === 0) return
+  const rows = status.targets.map(({ upstream, target, circuit, health }) => [
+    upstream,
+    target,
+    circuit,
+    health ?? 'not checked',
+  ])
+  print(`\n${table(['UPSTREAM', 'TARGET', 'CIRCUIT', 'HEALTH'], rows)}`)
 }

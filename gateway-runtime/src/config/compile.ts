@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { compileActiveCheck } from './compile-health-checks.ts'
 import { ownList, packRoutes, usualUpgrades } from './packed-snapshot.ts'
 import { PluginChains } from './plugin-chain.ts'
 import { compileConditions } from './route-conditions.ts'
@@ -43,10 +44,11 @@ export function compile({ routes: written, ...others }: Configuration): Snapshot
 }
 
 function compileUpstream(upstream: Upstream): CompiledUpstream {
-  const { name, targets, circuit_breaker } = upstream
+  const { name, targets, circuit_breaker, healthchecks } = upstream
   return {
     name,
     circuitBreaker: circuit_breaker,
+    activeCheck: compileActiveCheck(healthchecks),
     balancing: compileBalancing(upstream),
     targets: targets.map(({ target, weight }) => {
       const { host, port } = splitAddress(target)
@@ -121,6 +123,7 @@ function behindUrl(name: string, text: string): Destination {
     upstream: {
       name: upstream,
       circuitBreaker: plainUpstream.circuit_breaker,
+      activeCheck: compileActiveCheck(plainUpstream.healthchecks),
       balancing: compileBalancing(plainUpstream),
       targets: [compileTarget(upstream, url.hostname, port, 100)],
     },

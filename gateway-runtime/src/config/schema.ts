@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { duration } from './duration.ts'
+import { healthChecksSchema } from './health-checks-schema.ts'
 
 /*
  * The configuration that people write, one zod schema an entity. Entities and fields follow the convention of
@@ -177,16 +178,6 @@ export const circuitBreakerSchema = z.strictObject({
   open_duration: duration
     .default(10_000)
     .describe('How long it stays open before a request may probe the target.'),
-})
-
-/** Whether the gateway asks targets by itself how they are, and what follows from the answers. */
-export const healthChecksSchema = z.strictObject({
-  panic_threshold: z
-    .number()
-    .min(0)
-    .max(100)
-    .default(50)
-    .describe('Percent: where fewer targets than that are healthy, health is ignored; 0 for never.'),
 })
 
 const hashOn = z.enum(['none', 'ip', 'header', 'cookie', 'path'])
@@ -378,6 +369,12 @@ export const configurationSchema = z.strictObject({
       tunnel_idle_timeout: duration
         .default(300_000)
         .describe('Time a tunnel (WebSocket) is kept in which neither side says anything.'),
+      health_checks: z
+        .int()
+        .min(1)
+        .max(4_096)
+        .default(64)
+        .describe('Active checks of targets at once; the others wait.'),
       drain_timeout: duration.default(30_000).describe('Time for requests in flight when the service stops.'),
     })
     .prefault({}),
@@ -403,7 +400,6 @@ export type Service = z.output<typeof serviceSchema>
 export type Route = z.output<typeof routeSchema>
 export type Upstream = z.output<typeof upstreamSchema>
 export type Plugin = z.output<typeof pluginSchema>
-export type HealthChecks = z.output<typeof healthChecksSchema>
 export type CircuitBreaker = z.output<typeof circuitBreakerSchema>
 export type Limits = Configuration['limits']
 

@@ -32,10 +32,44 @@ export interface Balancing {
   readonly panicThreshold: number
 }
 
+interface CheckSchedule {
+  /** Milliseconds from the beginning of one check of a target to the beginning of the next. */
+  readonly interval: number
+  /** Milliseconds that a check may take. */
+  readonly timeout: number
+  /** Failures, or successes, in a row that change what is thought of a target. */
+  readonly unhealthyAfter: number
+  readonly healthyAfter: number
+}
+
+interface CheckedOverHttp {
+  readonly tls: boolean
+  readonly tlsVerify: boolean
+  /** Host and server name; undefined: the target's own address. */
+  readonly host: string | undefined
+}
+
+export interface HttpCheck extends CheckedOverHttp {
+  readonly type: 'http'
+  readonly path: string
+  readonly expectedStatuses: readonly { readonly from: number; readonly to: number }[]
+}
+
+/** `service`: '' for the server as a whole. */
+export interface GrpcCheck extends CheckedOverHttp {
+  readonly type: 'grpc'
+  readonly service: string
+}
+
+/** What the control plane asks the targets of an upstream, and when. */
+export type ActiveCheck = CheckSchedule & (HttpCheck | GrpcCheck | { readonly type: 'tcp' })
+
 export interface CompiledUpstream {
   readonly name: string
   readonly targets: readonly Target[]
   readonly balancing: Balancing
+  /** Undefined: targets are not checked. */
+  readonly activeCheck: ActiveCheck | undefined
   readonly circuitBreaker: CircuitBreaker
 }
 

@@ -9,12 +9,14 @@ import {
   type Snapshot,
 } from '../config/index.ts'
 import { readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
+import { TargetHealth } from '../data-plane/upstreams/health.ts'
 import { stateDirectory } from '../state-directory.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
 import { version } from '../version.ts'
 import { createAdminApi } from './admin-api.ts'
 import { openAdminToken } from './admin-token.ts'
 import { ConfigurationStore } from './configuration-store.ts'
+import { ActiveChecks } from './health-checks/active-checks.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
 import { readPemFiles } from './pem-files.ts'
@@ -39,6 +41,7 @@ export class GatewayNode {
   #warnings: ReadonlySet<string> = new Set()
   #errorLog: ErrorLog | undefined
   #supervisor: Supervisor | undefined
+  #activeChecks: ActiveChecks | undefined
   #admin: FastifyInstance | undefined
   #status: Server | undefined
 
@@ -60,6 +63,7 @@ export class GatewayNode {
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     const settings = { workers, logDirectory: configuration.logs.directory }
     this.#supervisor = new Supervisor(settings, this.#options.workerScript, this.#errorLog)
+    this.#activeChecks = new ActiveChecks(this.#supervisor.memory, this.#errorLog)
     await this.#startStatusServer(configuration)
     await this.#apply(snapshot, loaded)
     await this.#startAdminApi(configuration, token)
@@ -88,6 +92,7 @@ export class GatewayNode {
     if (supervisor?.snapshot && !(await supervisor.drain(timeout))) {
       this.#errorLog?.write('warn', 'requests were cut off: they took longer than limits.drain_timeout')
     }
+    await this.#activeChecks?.stop()
     await this.#admin?.close()
     this.#status?.close()
     this.#status?.closeAllConnections()
@@ -98,6 +103,7 @@ export class GatewayNode {
 
   async #apply(snapshot: Snapshot, { warnings }: LoadedConfiguration): Promise<void> {
     await this.#supervisor!.apply(snapshot, readPemFiles(snapshot))
+    this.#activeChecks!.apply(snapshot)
     this.#reloads.accepted++
     this.#reloads.lastSucceeded = true
     this.#logWarnings(warnings.map(formatProblem))
@@ -152,12 +158,16 @@ export class GatewayNode {
 
   #describeStatus(): object {
     const supervisor = this.#supervisor!
-    const circuits = supervisor.snapshot?.upstreams.flatMap(({ name, targets }) =>
-      targets.map(({ id, host, port }) => ({
-        upstream: name,
-        target: `${host}:${port}`,
-        circuit: readCircuit(supervisor.memory.targets.get(id)!).state,
-      })),
+    const targets = supervisor.snapshot?.upstreams.flatMap((upstream) =>
+      upstream.targets.map(({ id, host, port }) => {
+        const state = supervisor.memory.targets.get(id)!
+        return {
+          upstream: upstream.name,
+          target: `${host}:${port}`,
+          circuit: readCircuit(state).state,
+          health: upstream.activeCheck ? new TargetHealth(state).state : null,
+        }
+      }),
     )
     return {
       version,
@@ -168,7 +178,7 @@ export class GatewayNode {
         error: this.#store.lastError?.message ?? null,
         warnings: this.#store.current.loaded.warnings,
       },
-      circuits,
+      targets,
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Snapshot } from '../config/snapshot.ts'
 import { circuitStates, readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
+import { healthStates, TargetHealth } from '../data-plane/upstreams/health.ts'
 import {
   blockOffset,
   durationBuckets,
@@ -58,6 +59,7 @@ export function renderMetrics(
   if (snapshot) {
     renderRoutes(text, snapshot, memory.metricBlocks, sum)
     renderCircuits(text, snapshot, memory)
+    renderHealth(text, snapshot, memory)
   }
   return text.toString()
 }
@@ -187,4 +189,21 @@ function renderCircuits(text: MetricsText, snapshot: Snapshot, memory: SharedMem
   text.family('upstream_circuit_opened_total', 'counter', 'How often the circuit of a target has opened.')
   for (const { labels, circuit } of circuits)
     text.sample('upstream_circuit_opened_total', labels, circuit.opened)
+}
+
+function renderHealth(text: MetricsText, snapshot: Snapshot, memory: SharedMemoryAllocator): void {
+  text.family(
+    'upstream_target_health',
+    'gauge',
+    'The health of a target that is looked after: 1 for the state that it is in.',
+  )
+  for (const { name, targets, activeCheck } of snapshot.upstreams) {
+    if (!activeCheck) continue
+    for (const { id, host, port } of targets) {
+      const current = new TargetHealth(memory.targets.get(id)!).state
+      const labels = { upstream: name, target: `${host}:${port}` }
+      for (const state of healthStates)
+        text.sample('upstream_target_health', { ...labels, state }, Number(state === current))
+    }
+  }
 }

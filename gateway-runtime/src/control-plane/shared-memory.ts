@@ -54,6 +54,14 @@ export class SharedMemoryAllocator {
     return this.#targets
   }
 
+  /** Changes the health of a target, where it is still configured, and has all workers look at it. */
+  changeHealth(targetId: string, change: (health: TargetHealth) => void): void {
+    const state = this.#targets.get(targetId)
+    if (!state) return
+    change(new TargetHealth(state))
+    Atomics.add(new Int32Array(this.#healthChanges), 0, 1)
+  }
+
   /** The worker has died: its connections have gone with it, its counts stay. */
   onWorkerDeath(index: number): void {
     const counts = new Float64Array(this.#metrics[index]!)

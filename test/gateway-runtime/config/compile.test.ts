@@ -223,3 +223,44 @@ routes: [{ name: r, service: s, paths: [/a], headers: { a: [x], b: [y] } }]
     )
   })
 })
+
+describe('health checks of an upstream', () => {
+  const upstreamOf = (healthchecks: object) =>
+    compiled(asYaml({ upstreams: [{ name: 'u', targets: [{ target: 'a:1' }], healthchecks }] })).upstreams[0]!
+  const schedule = { interval: 5_000, timeout: 2_000, unhealthyAfter: 3, healthyAfter: 2 }
+  const overHttp = { ...schedule, tls: false, tlsVerify: true, host: undefined }
+
+  test('are none where nothing is said', () => {
+    expect(upstreamOf({}).activeCheck).toBeUndefined()
+  })
+
+  test.each([
+    [{}, { ...overHttp, type: 'http', path: '/', expectedStatuses: [{ from: 200, to: 399 }] }],
+    [
+      { type: 'https', tls_verify: false, host: 'a.b', path: '/up', expected_statuses: [204, '300-399'] },
+      {
+        ...overHttp,
+        type: 'http',
+        tls: true,
+        tlsVerify: false,
+        host: 'a.b',
+        path: '/up',
+        expectedStatuses: [
+          { from: 204, to: 204 },
+          { from: 300, to: 399 },
+        ],
+      },
+    ],
+    [
+      { type: 'tcp', interval: '1s' },
+      { ...schedule, type: 'tcp', interval: 1_000 },
+    ],
+    [{ type: 'grpc' }, { ...overHttp, type: 'grpc', service: '' }],
+    [
+      { type: 'grpcs', service: 's' },
+      { ...overHttp, type: 'grpc', tls: true, service: 's' },
+    ],
+  ])('%j', (active, expected) => {
+    expect(upstreamOf({ active }).activeCheck).toEqual(expected)
+  })
+})

@@ -1,9 +1,13 @@
 import { monotonicNow } from '../../clock.ts'
 import { healthWords } from './target-state.ts'
 
-const unhealthy = 1
+export const healthStates = ['healthy', 'unhealthy', 'ejected'] as const
+export type HealthState = (typeof healthStates)[number]
 
-// Whether checks found it unhealthy, and since when it is new or well again (monotonic milliseconds, modulo 2^32;
+const failsChecks = 1
+const ejected = 2
+
+// What speaks against it (flags; 0: nothing), and since when it is new or well again (monotonic milliseconds, modulo 2^32;
 // 0: for longer than anybody asks).
 const stateWord = healthWords
 const warmFromWord = healthWords + 1
@@ -12,7 +16,10 @@ const warmFromWord = healthWords + 1
 const leastWarmth = 0.1
 const clockSkew = 1_000
 
-/** The health of one target, as active checks find it: written by the control plane, read by all workers. */
+/**
+ * The health of one target, as active checks and outlier detection find it: written by the control plane alone, read
+ * by all workers.
+ */
 export class TargetHealth {
   readonly #words: Int32Array
   readonly #now: () => number
@@ -23,15 +30,33 @@ export class TargetHealth {
     this.#now = now
   }
 
-  /** True until a check finds otherwise. */
+  /** Whether it gets requests: true until something is found. */
   get isHealthy(): boolean {
-    return Atomics.load(this.#words, stateWord) !== unhealthy
+    return this.#flags === 0
   }
 
-  set isHealthy(healthy: boolean) {
-    if (healthy === this.isHealthy) return
-    if (healthy) this.warmUp()
-    Atomics.store(this.#words, stateWord, healthy ? 0 : unhealthy)
+  /** `unhealthy` where checks fail, whether or not it is ejected besides. */
+  get state(): HealthState {
+    const flags = this.#flags
+    if (flags === 0) return 'healthy'
+    return (flags & failsChecks) !== 0 ? 'unhealthy' : 'ejected'
+  }
+
+  get passesChecks(): boolean {
+    return (this.#flags & failsChecks) === 0
+  }
+
+  set passesChecks(passes: boolean) {
+    this.#setFlag(failsChecks, !passes)
+  }
+
+  /** Whether it is left alone for a while because of how it answered requests. */
+  get isEjected(): boolean {
+    return (this.#flags & ejected) !== 0
+  }
+
+  set isEjected(isEjected: boolean) {
+    this.#setFlag(ejected, isEjected)
   }
 
   /** The target is new or well again: from now on it gets its weight bit by bit, where `slow_start` says so. */
@@ -49,5 +74,16 @@ export class TargetHealth {
     // Forgotten, or the clock would come round to it again.
     Atomics.compareExchange(this.#words, warmFromWord, from, 0)
     return 1
+  }
+
+  get #flags(): number {
+    return Atomics.load(this.#words, stateWord)
+  }
+
+  #setFlag(flag: number, isSet: boolean): void {
+    const before = this.#flags
+    const after = isSet ? before | flag : before & ~flag
+    if (before !== 0 && after === 0) this.warmUp()
+    Atomics.store(this.#words, stateWord, after)
   }
 }

@@ -48,7 +48,7 @@ function balance(settings: Partial<Balancing>, weights: readonly number[]) {
     balancer,
     targets,
     setHealth: (index: number, healthy: boolean) => {
-      targets[index]!.health.isHealthy = healthy
+      targets[index]!.health.passesChecks = healthy
       healthChanges[0]!++
     },
     pass: (milliseconds: number) => {
