@@ -1,5 +1,5 @@
 import type { HealthChecks } from './health-checks-schema.ts'
-import type { ActiveCheck } from './snapshot.ts'
+import type { ActiveCheck, PassiveCheck } from './snapshot.ts'
 
 /** Undefined where targets are not checked. */
 export function compileActiveCheck({ active }: HealthChecks): ActiveCheck | undefined {
@@ -30,4 +30,17 @@ export function compileActiveCheck({ active }: HealthChecks): ActiveCheck | unde
         service: active.service ?? '',
       }
   }
+}
+
+/** Undefined where nothing is concluded from how requests end. */
+export function compilePassiveCheck({ passive }: HealthChecks): PassiveCheck | undefined {
+  return (
+    passive && {
+      failurePercent: passive.failure_percent,
+      window: passive.window,
+      minimumRequests: passive.minimum_requests,
+      ejectionTime: passive.ejection_time,
+      maxEjectedPercent: passive.max_ejected_percent,
+    }
+  )
 }

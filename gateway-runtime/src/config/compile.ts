@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { compileActiveCheck } from './compile-health-checks.ts'
+import { compileActiveCheck, compilePassiveCheck } from './compile-health-checks.ts'
 import { ownList, packRoutes, usualUpgrades } from './packed-snapshot.ts'
 import { PluginChains } from './plugin-chain.ts'
 import { compileConditions } from './route-conditions.ts'
@@ -49,6 +49,7 @@ function compileUpstream(upstream: Upstream): CompiledUpstream {
     name,
     circuitBreaker: circuit_breaker,
     activeCheck: compileActiveCheck(healthchecks),
+    passiveCheck: compilePassiveCheck(healthchecks),
     balancing: compileBalancing(upstream),
     targets: targets.map(({ target, weight }) => {
       const { host, port } = splitAddress(target)
@@ -123,7 +124,8 @@ function behindUrl(name: string, text: string): Destination {
     upstream: {
       name: upstream,
       circuitBreaker: plainUpstream.circuit_breaker,
-      activeCheck: compileActiveCheck(plainUpstream.healthchecks),
+      activeCheck: undefined,
+      passiveCheck: undefined,
       balancing: compileBalancing(plainUpstream),
       targets: [compileTarget(upstream, url.hostname, port, 100)],
     },

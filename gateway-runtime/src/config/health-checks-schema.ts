@@ -87,6 +87,36 @@ const activeChecksSchema = z
     message: 'host does not go with type: tcp, which sends nothing',
   })
 
+/** When a target is left alone for a while because of how it answers requests. */
+const passiveChecksSchema = z.strictObject({
+  failure_percent: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(50)
+    .describe(
+      'Percent of failed requests from which a target is ejected: no connection, no answer, 502 to 504.',
+    ),
+  window: duration.default(30_000).describe('The time that is looked back on.'),
+  minimum_requests: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(20)
+    .describe('Requests in that time without which nothing is concluded.'),
+  ejection_time: duration
+    .default(30_000)
+    .describe(
+      'How long a target is left alone the first time; twice as long the second time in a row, up to ten times.',
+    ),
+  max_ejected_percent: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(50)
+    .describe('Percent of the targets of the upstream that may be ejected at once.'),
+})
+
 /** Whether the gateway finds out how targets are, and what follows. */
 export const healthChecksSchema = z.strictObject({
   panic_threshold: z
@@ -96,6 +126,7 @@ export const healthChecksSchema = z.strictObject({
     .default(50)
     .describe('Percent: where fewer targets than that are healthy, health is ignored; 0 for never.'),
   active: activeChecksSchema.optional().describe('Checks that the gateway makes by itself; none.'),
+  passive: passiveChecksSchema.optional().describe('Conclusions from how requests end; none.'),
 })
 
 export type HealthChecks = z.output<typeof healthChecksSchema>

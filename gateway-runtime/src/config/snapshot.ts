@@ -64,12 +64,27 @@ export interface GrpcCheck extends CheckedOverHttp {
 /** What the control plane asks the targets of an upstream, and when. */
 export type ActiveCheck = CheckSchedule & (HttpCheck | GrpcCheck | { readonly type: 'tcp' })
 
+/** When a target is ejected: left alone for a while because of how it answers requests. */
+export interface PassiveCheck {
+  /** Percent of failures from which it is, and the requests without which nothing is concluded. */
+  readonly failurePercent: number
+  readonly minimumRequests: number
+  /** Milliseconds that are looked back on. */
+  readonly window: number
+  /** Milliseconds for the first time; so many times that for further ones in a row. */
+  readonly ejectionTime: number
+  /** Percent of targets that may be ejected at once. */
+  readonly maxEjectedPercent: number
+}
+
 export interface CompiledUpstream {
   readonly name: string
   readonly targets: readonly Target[]
   readonly balancing: Balancing
   /** Undefined: targets are not checked. */
   readonly activeCheck: ActiveCheck | undefined
+  /** Undefined: nothing is concluded from how requests end. */
+  readonly passiveCheck: PassiveCheck | undefined
   readonly circuitBreaker: CircuitBreaker
 }
 

@@ -16,7 +16,7 @@ import { version } from '../version.ts'
 import { createAdminApi } from './admin-api.ts'
 import { openAdminToken } from './admin-token.ts'
 import { ConfigurationStore } from './configuration-store.ts'
-import { ActiveChecks } from './health-checks/active-checks.ts'
+import { HealthChecks, isWatched } from './health-checks/health-checks.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
 import { readPemFiles } from './pem-files.ts'
@@ -41,7 +41,7 @@ export class GatewayNode {
   #warnings: ReadonlySet<string> = new Set()
   #errorLog: ErrorLog | undefined
   #supervisor: Supervisor | undefined
-  #activeChecks: ActiveChecks | undefined
+  #healthChecks: HealthChecks | undefined
   #admin: FastifyInstance | undefined
   #status: Server | undefined
 
@@ -63,7 +63,7 @@ export class GatewayNode {
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     const settings = { workers, logDirectory: configuration.logs.directory }
     this.#supervisor = new Supervisor(settings, this.#options.workerScript, this.#errorLog)
-    this.#activeChecks = new ActiveChecks(this.#supervisor.memory, this.#errorLog)
+    this.#healthChecks = new HealthChecks(this.#supervisor.memory, this.#errorLog)
     await this.#startStatusServer(configuration)
     await this.#apply(snapshot, loaded)
     await this.#startAdminApi(configuration, token)
@@ -92,7 +92,7 @@ export class GatewayNode {
     if (supervisor?.snapshot && !(await supervisor.drain(timeout))) {
       this.#errorLog?.write('warn', 'requests were cut off: they took longer than limits.drain_timeout')
     }
-    await this.#activeChecks?.stop()
+    await this.#healthChecks?.stop()
     await this.#admin?.close()
     this.#status?.close()
     this.#status?.closeAllConnections()
@@ -103,7 +103,7 @@ export class GatewayNode {
 
   async #apply(snapshot: Snapshot, { warnings }: LoadedConfiguration): Promise<void> {
     await this.#supervisor!.apply(snapshot, readPemFiles(snapshot))
-    this.#activeChecks!.apply(snapshot)
+    this.#healthChecks!.apply(snapshot)
     this.#reloads.accepted++
     this.#reloads.lastSucceeded = true
     this.#logWarnings(warnings.map(formatProblem))
@@ -165,7 +165,7 @@ export class GatewayNode {
           upstream: upstream.name,
           target: `${host}:${port}`,
           circuit: readCircuit(state).state,
-          health: upstream.activeCheck ? new TargetHealth(state).state : null,
+          health: isWatched(upstream) ? new TargetHealth(state).state : null,
         }
       }),
     )

@@ -8,6 +8,7 @@ import {
   routeFields,
   statusOffset,
 } from '../telemetry/metrics.ts'
+import { isWatched } from './health-checks/health-checks.ts'
 import type { SharedMemoryAllocator } from './shared-memory.ts'
 
 /** What a scrape shows besides the workers' counters. */
@@ -192,18 +193,23 @@ function renderCircuits(text: MetricsText, snapshot: Snapshot, memory: SharedMem
 }
 
 function renderHealth(text: MetricsText, snapshot: Snapshot, memory: SharedMemoryAllocator): void {
+  const watched = snapshot.upstreams.filter(isWatched).flatMap(({ name, targets }) =>
+    targets.map(({ id, host, port }) => ({
+      labels: { upstream: name, target: `${host}:${port}` },
+      health: new TargetHealth(memory.targets.get(id)!),
+    })),
+  )
   text.family(
     'upstream_target_health',
     'gauge',
-    'The health of a target that is looked after: 1 for the state that it is in.',
+    'The health of a target that is checked: 1 for the state that it is in.',
   )
-  for (const { name, targets, activeCheck } of snapshot.upstreams) {
-    if (!activeCheck) continue
-    for (const { id, host, port } of targets) {
-      const current = new TargetHealth(memory.targets.get(id)!).state
-      const labels = { upstream: name, target: `${host}:${port}` }
-      for (const state of healthStates)
-        text.sample('upstream_target_health', { ...labels, state }, Number(state === current))
-    }
+  for (const { labels, health } of watched) {
+    const current = health.state
+    for (const state of healthStates)
+      text.sample('upstream_target_health', { ...labels, state }, Number(state === current))
   }
+  text.family('upstream_target_ejections_total', 'counter', 'How often a target was ejected.')
+  for (const { labels, health } of watched)
+    text.sample('upstream_target_ejections_total', labels, health.ejections)
 }

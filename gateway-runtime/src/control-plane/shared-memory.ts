@@ -23,11 +23,19 @@ export class SharedMemoryAllocator {
     )
   }
 
-  /** Makes room for all that a snapshot names. What it has in common with the one before stays where it is. */
-  prepare(snapshot: Snapshot): void {
+  /**
+   * Makes room for all that a snapshot names. What it has in common with the one before stays where it is. Returns
+   * what takes the step back, with all that was known before.
+   */
+  prepare(snapshot: Snapshot): () => void {
+    const [targets, plugins] = [this.#targets, this.#plugins]
     this.#prepareMetrics(snapshot)
     this.#prepareTargets(snapshot)
     this.#preparePlugins(snapshot)
+    return () => {
+      this.#targets = targets
+      this.#plugins = plugins
+    }
   }
 
   forWorker(index: number): SharedMemory {

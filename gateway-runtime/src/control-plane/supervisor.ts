@@ -75,7 +75,7 @@ export class Supervisor {
    */
   async apply(snapshot: Snapshot, pemFiles: PemFiles): Promise<void> {
     const before = this.#configured
-    this.memory.prepare(snapshot)
+    const takeBack = this.memory.prepare(snapshot)
     this.#configured = { snapshot, packed: packSnapshot(snapshot), pemFiles }
     if (this.#members.length === 0) this.#startAll()
     try {
@@ -83,7 +83,7 @@ export class Supervisor {
     } catch (error) {
       this.#configured = before
       if (before) {
-        this.memory.prepare(before.snapshot)
+        takeBack()
         await this.#distribute(before).catch(() => {})
       }
       throw error

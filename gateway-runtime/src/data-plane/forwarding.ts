@@ -154,8 +154,8 @@ export class Forwarding implements UpstreamRequest {
   onResponseHead(head: MessageHead, contentLength: number | undefined): void {
     this.#onAnswer()
     // A target that says so itself is as unavailable as one that does not answer.
-    if (head.status >= 502 && head.status <= 504) this.#countFailure()
-    else this.#pool!.circuit.onSuccess()
+    if (head.status >= 502 && head.status <= 504) this.#countFailure(false)
+    else this.#countSuccess()
     this.#client.sendHead(head, contentLength)
   }
 
@@ -169,7 +169,7 @@ export class Forwarding implements UpstreamRequest {
   onTunnelOpen(head: MessageHead): void {
     this.#onAnswer()
     clearTimeout(this.#totalTimer) // it is for answers, which have an end
-    this.#pool!.circuit.onSuccess()
+    this.#countSuccess()
     this.#client.tunnel!.open(head)
   }
 
@@ -204,14 +204,14 @@ export class Forwarding implements UpstreamRequest {
       this.#clearTimers()
       this.#log('error', error)
       // That a tunnel breaks after hours says little of how the target takes requests.
-      if (this.#exchange.status !== 101) this.#countFailure()
+      if (this.#exchange.status !== 101) this.#countFailure(true)
       return this.#client.abort('upstream-aborted')
     }
     const repeatable = this.#isRepeatable(error)
     // A kept connection that the target had closed already says nothing about the target.
     if (wasKept && error.failure === 'connection-reset' && repeatable) return this.#again(true)
     this.#exchange.upstreamTime = performance.now() - this.#startedAt
-    this.#countFailure()
+    this.#countFailure(this.#responded)
     this.#lastError = error
     this.#tried.push(this.#pool!)
     if (repeatable && this.#mayRetry(error)) {
@@ -252,11 +252,20 @@ export class Forwarding implements UpstreamRequest {
     this.flushRequest()
   }
 
-  #countFailure(): void {
-    if (!this.#pool!.circuit.onFailure()) return
+  #countSuccess(): void {
+    const { circuit, outcomes } = this.#pool!
+    circuit.onSuccess()
+    outcomes?.countSuccess()
+  }
+
+  /** `isCounted`: its answer had begun, and broke off. */
+  #countFailure(isCounted: boolean): void {
+    const { circuit, outcomes, authority } = this.#pool!
+    outcomes?.countFailure(isCounted)
+    if (!circuit.onFailure()) return
     this.#context.errorLog.write('error', 'circuit opened', {
       service: this.#service.name,
-      target: this.#pool!.authority,
+      target: authority,
     })
   }
 

@@ -124,7 +124,8 @@ export class RuntimeBuilder {
   #pool(service: CompiledService, upstream: CompiledUpstream, targetId: string): TargetPool {
     const target = upstream.targets.find(({ id }) => id === targetId)!
     const transport = transportOf(service)
-    const key = JSON.stringify([target, transport, upstream.circuitBreaker, this.#snapshot.limits])
+    const { circuitBreaker, passiveCheck } = upstream
+    const key = JSON.stringify([target, transport, circuitBreaker, passiveCheck, this.#snapshot.limits])
     const pool =
       this.#pools.get(key) ?? this.#previous?.pools.get(key) ?? this.#newPool(target, upstream, transport)
     this.#pools.set(key, pool)
@@ -133,14 +134,7 @@ export class RuntimeBuilder {
 
   #newPool(target: Target, upstream: CompiledUpstream, transport: TransportSettings): TargetPool {
     const state = this.#memory.targets.get(target.id)!
-    return new TargetPool(
-      target,
-      state,
-      upstream.circuitBreaker,
-      transport,
-      this.#snapshot.limits,
-      this.#wheel,
-    )
+    return new TargetPool(target, state, upstream, transport, this.#snapshot.limits, this.#wheel)
   }
 
   #hooksOf(compiled: readonly CompiledPlugin[]): NamedHook[] {

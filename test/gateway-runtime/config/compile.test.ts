@@ -231,7 +231,7 @@ describe('health checks of an upstream', () => {
   const overHttp = { ...schedule, tls: false, tlsVerify: true, host: undefined }
 
   test('are none where nothing is said', () => {
-    expect(upstreamOf({}).activeCheck).toBeUndefined()
+    expect(upstreamOf({})).toMatchObject({ activeCheck: undefined, passiveCheck: undefined })
   })
 
   test.each([
@@ -262,5 +262,21 @@ describe('health checks of an upstream', () => {
     ],
   ])('%j', (active, expected) => {
     expect(upstreamOf({ active }).activeCheck).toEqual(expected)
+  })
+
+  test('passive ones have their defaults', () => {
+    const defaults = {
+      failurePercent: 50,
+      window: 30_000,
+      minimumRequests: 20,
+      ejectionTime: 30_000,
+      maxEjectedPercent: 50,
+    }
+    expect(upstreamOf({ passive: {} }).passiveCheck).toEqual(defaults)
+    expect(upstreamOf({ passive: { failure_percent: 12.5, window: '1m' } }).passiveCheck).toEqual({
+      ...defaults,
+      failurePercent: 12.5,
+      window: 60_000,
+    })
   })
 })

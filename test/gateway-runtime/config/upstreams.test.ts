@@ -35,6 +35,12 @@ test.each([
   [{ healthchecks: { active: { type: 'grpc', expected_statuses: [200] } } }, 'expected_statuses goes with'],
   [{ healthchecks: { active: { service: 's' } } }, 'service goes with type: grpc or grpcs'],
   [{ healthchecks: { active: { tls_verify: false } } }, 'tls_verify goes with type: https or grpcs'],
+  [{ healthchecks: { passive: { failure_percent: 0 } } }, 'expected a number of at least 1, found 0'],
+  [
+    { healthchecks: { passive: { max_ejected_percent: 101 } } },
+    'expected a number of at most 100, found 101',
+  ],
+  [{ healthchecks: { passive: { threshold: 3 } } }, 'unknown key "threshold"'],
   [{ healthchecks: { active: { type: 'tcp', host: 'a' } } }, 'host does not go with type: tcp'],
 ])('%j is refused, at its place in its file', (upstream, message) => {
   const [problem] = problemsWith(upstream)

@@ -7,18 +7,19 @@ export type HealthState = (typeof healthStates)[number]
 const failsChecks = 1
 const ejected = 2
 
-// What speaks against it (flags; 0: nothing), and since when it is new or well again (monotonic milliseconds, modulo 2^32;
-// 0: for longer than anybody asks).
+// What speaks against it (flags; 0: nothing), since when it is new or well again (monotonic milliseconds, modulo 2^32;
+// 0: for longer than anybody asks), and how often it was ejected.
 const stateWord = healthWords
 const warmFromWord = healthWords + 1
+const ejectionsWord = healthWords + 2
 
 /** What a target that begins is given of its weight at least: with nothing it would never be seen to work. */
 const leastWarmth = 0.1
 const clockSkew = 1_000
 
 /**
- * The health of one target, as active checks and outlier detection find it: written by the control plane alone, read
- * by all workers.
+ * The health of one target, as active checks and outlier detection find it: all threads read it, and only that of
+ * the control plane says what speaks against it.
  */
 export class TargetHealth {
   readonly #words: Int32Array
@@ -42,6 +43,11 @@ export class TargetHealth {
     return (flags & failsChecks) !== 0 ? 'unhealthy' : 'ejected'
   }
 
+  /** How often it was ejected. */
+  get ejections(): number {
+    return Atomics.load(this.#words, ejectionsWord)
+  }
+
   get passesChecks(): boolean {
     return (this.#flags & failsChecks) === 0
   }
@@ -56,6 +62,7 @@ export class TargetHealth {
   }
 
   set isEjected(isEjected: boolean) {
+    if (isEjected && !this.isEjected) Atomics.add(this.#words, ejectionsWord, 1)
     this.#setFlag(ejected, isEjected)
   }
 

@@ -7,6 +7,7 @@ import type { Balanced } from './balancer.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
 import { TargetHealth } from './health.ts'
 import { Http2Pool } from './http2-pool.ts'
+import { OutcomeWindow } from './outcome-window.ts'
 import { type ConnectionOwner, type Transport, UpstreamConnection } from './upstream-connection.ts'
 import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
 
@@ -31,6 +32,8 @@ export class TargetPool implements ConnectionOwner, Balanced {
   readonly target: Target
   readonly circuit: CircuitBreaker
   readonly health: TargetHealth
+  /** Where it is counted how requests end; undefined: nobody asks. */
+  readonly outcomes: OutcomeWindow | undefined
   /** `host:port` as it stands in a Host header. */
   readonly authority: string
   readonly #transport: Transport
@@ -45,14 +48,15 @@ export class TargetPool implements ConnectionOwner, Balanced {
   constructor(
     target: Target,
     state: SharedArrayBuffer,
-    settings: CompiledUpstream['circuitBreaker'],
+    { circuitBreaker, passiveCheck }: Pick<CompiledUpstream, 'circuitBreaker' | 'passiveCheck'>,
     transport: TransportSettings,
     limits: Limits,
     wheel: TimerWheel,
   ) {
     this.target = target
-    this.circuit = new CircuitBreaker(settings, state)
+    this.circuit = new CircuitBreaker(circuitBreaker, state)
     this.health = new TargetHealth(state)
+    this.outcomes = passiveCheck && new OutcomeWindow(state, passiveCheck.window)
     this.authority = target.host.includes(':')
       ? `[${target.host}]:${target.port}`
       : `${target.host}:${target.port}`
