@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type ServerHttp2Stream } from 'node:http2'
+import { createSecureServer, createServer, type ServerHttp2Stream } from 'node:http2'
 import type { Server as NetServer } from 'node:net'
 import {
   Server,
@@ -12,10 +12,20 @@ import {
 import { afterEach, describe, expect, test } from '@jest/globals'
 import type { GrpcCheck } from '../../../../gateway-runtime/src/config/snapshot.ts'
 import { grpcCheck } from '../../../../gateway-runtime/src/control-plane/health-checks/grpc-check.ts'
-import { abortable, absentTarget, never, rawServer, startedServers, targetAt } from './servers.ts'
+import { temporaryFolders } from '../../../support/temporary-folder.ts'
+import {
+  abortable,
+  absentTarget,
+  never,
+  rawServer,
+  startedServers,
+  targetAt,
+  untrustedCertificate,
+} from './servers.ts'
 
 const servers = startedServers()
 const grpcServers: Server[] = []
+const newFolder = temporaryFolders()
 afterEach(async () => {
   for (const server of grpcServers.splice(0)) server.forceShutdown()
   await servers.stopAll()
@@ -132,4 +142,20 @@ test('a check that is given up closes its connection', async () => {
   abort()
   await expect(check).rejects.toThrow()
   await closed
+})
+
+test('over TLS, a certificate that is not trusted fails the check unless it need not be', async () => {
+  const server = createSecureServer(await untrustedCertificate(await newFolder()))
+  let name: unknown
+  server.on('stream', (stream) => {
+    name = (stream.session!.socket as { servername?: string }).servername
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+    stream.end(Buffer.from([0, 0, 0, 0, 2, 8, 1]))
+  })
+  const target = await servers.start(server as unknown as NetServer)
+  const overTls = { ...plain, tls: true, host: 'orders.internal' }
+  await expect(grpcCheck(target, overTls)(never())).rejects.toThrow('certificate')
+  await grpcCheck(target, { ...overTls, tlsVerify: false })(never())
+  expect(name).toBe('orders.internal')
 })

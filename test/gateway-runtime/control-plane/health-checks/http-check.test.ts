@@ -1,17 +1,11 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import type { HttpCheck } from '../../../../gateway-runtime/src/config/snapshot.ts'
 import { httpCheck } from '../../../../gateway-runtime/src/control-plane/health-checks/http-check.ts'
-import {
-  developmentAuthority,
-  ensureServerCertificate,
-} from '../../../../scripts/start/development-certificates.ts'
 import { temporaryFolders } from '../../../support/temporary-folder.ts'
-import { abortable, absentTarget, never, rawServer, startedServers } from './servers.ts'
+import { abortable, absentTarget, never, rawServer, startedServers, untrustedCertificate } from './servers.ts'
 
 const servers = startedServers()
 afterEach(() => servers.stopAll())
@@ -127,10 +121,7 @@ test('a check that is given up closes its connection', async () => {
 })
 
 test('over TLS, a certificate that is not trusted fails the check unless it need not be', async () => {
-  const folder = await newFolder()
-  const files = { certificate: join(folder, 'a.crt'), key: join(folder, 'a.key') }
-  await ensureServerCertificate(files, await developmentAuthority(join(folder, 'ca')))
-  const tls = { cert: await readFile(files.certificate), key: await readFile(files.key) }
+  const tls = await untrustedCertificate(await newFolder())
   let name: string | false | undefined
   const server = createTlsServer(tls, (request, response) => {
     name = (request.socket as unknown as { servername: string | false }).servername

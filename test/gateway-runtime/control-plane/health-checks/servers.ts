@@ -1,6 +1,12 @@
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
 import type { Target } from '../../../../gateway-runtime/src/config/snapshot.ts'
+import {
+  developmentAuthority,
+  ensureServerCertificate,
+} from '../../../../scripts/start/development-certificates.ts'
 import { freePort, listenOnFreePort } from '../../../support/ports.ts'
 
 /** The target that listens on a port of this machine. */
@@ -57,4 +63,11 @@ export function rawServer(answer: string | undefined): { server: Server; next: (
     })
   })
   return { server, next: async () => ((await once(server, 'connection')) as [Socket])[0] }
+}
+
+/** Certificate and key, made in a folder, of an authority that nobody trusts. */
+export async function untrustedCertificate(folder: string): Promise<{ cert: Buffer; key: Buffer }> {
+  const files = { certificate: join(folder, 'a.crt'), key: join(folder, 'a.key') }
+  await ensureServerCertificate(files, await developmentAuthority(join(folder, 'ca')))
+  return { cert: await readFile(files.certificate), key: await readFile(files.key) }
 }

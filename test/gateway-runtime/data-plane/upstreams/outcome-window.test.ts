@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { OutcomeWindow } from '../../../../gateway-runtime/src/data-plane/upstreams/outcome-window.ts'
@@ -18,6 +20,7 @@ function windows(start = 5_000) {
       now += milliseconds
     },
     now: () => now,
+    memory,
   }
 }
 
@@ -73,4 +76,25 @@ test('forgets on request, and by itself', () => {
   one.countFailure(false)
   pass(length)
   expect(one.read()).toEqual({ requests: 0, failures: 0 })
+})
+
+test('loses nothing that threads count at once in one span', async () => {
+  const { one, memory } = windows()
+  one.countSuccess()
+  const source = new URL(
+    '../../../../gateway-runtime/src/data-plane/upstreams/outcome-window.ts',
+    import.meta.url,
+  )
+  const program = `
+    const { workerData } = require('node:worker_threads')
+    import(workerData.source).then(({ OutcomeWindow }) => {
+      const window = new OutcomeWindow(workerData.memory, ${length}, () => 5_000)
+      for (let index = 0; index < 20_000; index++) index % 4 === 0 ? window.countFailure(false) : window.countSuccess()
+    })`
+  const threads = [0, 1, 2].map(
+    () => new Worker(program, { eval: true, workerData: { memory, source: source.href } }),
+  )
+  const codes = await Promise.all(threads.map(async (thread) => (await once(thread, 'exit'))[0]))
+  expect(codes).toEqual([0, 0, 0])
+  expect(one.read()).toEqual({ requests: 60_001, failures: 15_000 })
 })
