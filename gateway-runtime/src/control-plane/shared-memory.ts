@@ -62,10 +62,8 @@ export class SharedMemoryAllocator {
     return this.#targets
   }
 
-  /** Changes the health of a target, where it is still configured, and has all workers look at it. */
-  changeHealth(targetId: string, change: (health: TargetHealth) => void): void {
-    const state = this.#targets.get(targetId)
-    if (!state) return
+  /** Changes the health of the target whose state this is, and has all workers look at it. */
+  changeHealth(state: SharedArrayBuffer, change: (health: TargetHealth) => void): void {
     change(new TargetHealth(state))
     Atomics.add(new Int32Array(this.#healthChanges), 0, 1)
   }

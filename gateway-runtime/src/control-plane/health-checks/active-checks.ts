@@ -16,6 +16,7 @@ interface Running {
   /** What is checked and how: equal where nothing changed. */
   readonly key: string
   readonly checks: TargetChecks
+  readonly state: SharedArrayBuffer
 }
 
 /** Asks all targets that are to be checked how they are, and writes what comes of it where workers see it. */
@@ -43,11 +44,11 @@ export class ActiveChecks {
       if (!activeCheck) continue
       for (const target of targets) wanted.set(target.id, { upstream: name, target, check: activeCheck })
     }
-    for (const [id, { checks }] of this.#running) {
+    for (const [id, { checks, state }] of this.#running) {
       if (wanted.has(id)) continue
       void checks.stop()
       this.#running.delete(id)
-      this.#memory.changeHealth(id, (health) => {
+      this.#memory.changeHealth(state, (health) => {
         health.passesChecks = true
       })
     }
@@ -67,15 +68,16 @@ export class ActiveChecks {
     const running = this.#running.get(id)
     if (running?.key === key) return
     void running?.checks.stop()
-    const { passesChecks } = new TargetHealth(this.#memory.targets.get(id)!)
+    const state = this.#memory.targets.get(id)!
+    const { passesChecks } = new TargetHealth(state)
     const checks = new TargetChecks(target, check, passesChecks, this.#slots, (passes, reason) => {
-      this.#memory.changeHealth(id, (health) => {
+      this.#memory.changeHealth(state, (health) => {
         health.passesChecks = passes
       })
       const fields = { upstream, target: authorityOf(target), check: check.type, reason }
       if (passes) this.#errorLog.write('info', 'target healthy', fields)
       else this.#errorLog.write('error', 'target unhealthy', fields)
     })
-    this.#running.set(id, { key, checks })
+    this.#running.set(id, { key, checks, state })
   }
 }

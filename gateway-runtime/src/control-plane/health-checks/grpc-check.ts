@@ -49,7 +49,11 @@ export function grpcCheck(target: Target, check: GrpcCheck): Check {
 /** The body of the answer to one call; rejects unless the call ends with status OK. */
 function answerOf(session: ClientHttp2Session, headers: object, message: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    session.on('error', reject)
+    const fail = (error: NodeJS.ErrnoException) => {
+      const isHttp2 = error.code?.startsWith('ERR_HTTP2') === true
+      reject(isHttp2 ? new CheckFailure(`HTTP/2 failed: ${error.message}`) : error)
+    }
+    session.on('error', fail)
     session.on('close', () =>
       reject(new CheckFailure('the connection was closed before the answer was complete')),
     )
@@ -69,7 +73,7 @@ function answerOf(session: ClientHttp2Session, headers: object, message: Buffer)
     stream.on('trailers', (trailers) => {
       grpcStatus = trailers['grpc-status']
     })
-    stream.on('error', reject)
+    stream.on('error', fail)
     stream.on('close', () => {
       if (grpcStatus === '0') resolve(Buffer.concat(chunks))
       else reject(new CheckFailure(describeStatus(grpcStatus)))

@@ -18,6 +18,7 @@ interface Ejection {
 
 interface Watched {
   readonly target: Target
+  readonly state: SharedArrayBuffer
   readonly outcomes: OutcomeWindow
   isEjected: boolean
   /** The one that is, or else the last that was. */
@@ -72,7 +73,7 @@ export class OutlierDetection {
       ]
     })
     for (const { target } of this.#all()) before.delete(target.id)
-    for (const { target, isEjected } of before.values()) if (isEjected) this.#setEjected(target, false)
+    for (const watched of before.values()) if (watched.isEjected) this.#setEjected(watched, false)
     if (this.#upstreams.length > 0) this.#timer ??= setInterval(() => this.sweep(), sweepInterval)
     else this.#stopTimer()
   }
@@ -95,8 +96,9 @@ export class OutlierDetection {
   }
 
   #watch(target: Target, { window }: PassiveCheck, before: Watched | undefined): Watched {
-    const outcomes = new OutcomeWindow(this.#memory.targets.get(target.id)!, window, this.#now)
-    return { target, outcomes, isEjected: before?.isEjected ?? false, ejection: before?.ejection }
+    const state = this.#memory.targets.get(target.id)!
+    const outcomes = new OutcomeWindow(state, window, this.#now)
+    return { target, state, outcomes, isEjected: before?.isEjected ?? false, ejection: before?.ejection }
   }
 
   #readmit(upstream: WatchedUpstream): void {
@@ -107,9 +109,8 @@ export class OutlierDetection {
     const surplus = Math.max(ejected.length - mostEjected(upstream), 0)
     for (const [index, watched] of ejected.entries()) {
       if (index >= surplus && this.#now() < watched.ejection!.until) continue
-      watched.isEjected = false
       watched.outcomes.clear()
-      this.#setEjected(watched.target, false)
+      this.#setEjected(watched, false)
       this.#errorLog.write('info', 'target readmitted', {
         upstream: upstream.name,
         target: authorityOf(watched.target),
@@ -141,15 +142,15 @@ export class OutlierDetection {
     const isInRow = last !== undefined && now - last.until < Math.max(last.duration, settings.window)
     const inRow = isInRow ? Math.min(last.inRow + 1, mostTimes) : 1
     const duration = settings.ejectionTime * inRow
-    watched.isEjected = true
     watched.ejection = { inRow, duration, until: now + duration }
-    this.#setEjected(target, true)
+    this.#setEjected(watched, true)
     const fields = { upstream: name, target: authorityOf(target), reason, duration: `${duration} ms` }
     this.#errorLog.write('error', 'target ejected', fields)
   }
 
-  #setEjected({ id }: Target, isEjected: boolean): void {
-    this.#memory.changeHealth(id, (health) => {
+  #setEjected(watched: Watched, isEjected: boolean): void {
+    watched.isEjected = isEjected
+    this.#memory.changeHealth(watched.state, (health) => {
       health.isEjected = isEjected
     })
   }

@@ -126,7 +126,7 @@ describe('a target', () => {
 
   test('that speaks no HTTP/2, or is not there, is not well', async () => {
     const { server } = rawServer('HTTP/1.1 400 Bad Request\r\n\r\n')
-    await expect(grpcCheck(await servers.start(server), plain)(never())).rejects.toThrow()
+    await expect(grpcCheck(await servers.start(server), plain)(never())).rejects.toThrow('HTTP/2 failed: ')
     await expect(grpcCheck(await absentTarget(), plain)(never())).rejects.toThrow('ECONNREFUSED')
   })
 })
