@@ -140,6 +140,21 @@ test('a reload keeps what is known of targets that stay, and stops asking those 
   expect(lines).toHaveLength(2)
 })
 
+test('a reload that does not concern a check leaves it alone, even while it is under way', async () => {
+  const held: ServerResponse[] = []
+  const server = createHttpServer((_, response) => void held.push(response))
+  const asked = once(server, 'request')
+  const target = await servers.start(server)
+  const { apply, nextLine } = activeChecks()
+  const settings = { unhealthy_after: 1, timeout: '1h' }
+  apply(snapshotOf([target], settings))
+  await asked
+  apply(snapshotOf([target], settings, { header_count: 50 }))
+  const line = nextLine()
+  held[0]!.writeHead(418).end()
+  expect((await line).fields.reason).toBe('status 418')
+})
+
 test('a target that is checked no longer counts as healthy', async () => {
   const target = await servers.start(statusServer(500).server)
   const { apply, nextLine, health, changes } = activeChecks()
@@ -154,7 +169,7 @@ test('after stop nothing is asked, and what was under way is closed', async () =
   const target = await servers.start(server)
   const { apply, checks, lines } = activeChecks()
   const connection = next()
-  apply(snapshotOf([target], { unhealthy_after: 1 }))
+  apply(snapshotOf([target], { unhealthy_after: 1, timeout: '1h' }))
   const socket = await connection
   const closed = once(socket, 'close')
   await checks.stop()
