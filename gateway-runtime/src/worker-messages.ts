@@ -18,8 +18,22 @@ export interface SharedMemory {
   readonly plugins: ReadonlyMap<string, SharedArrayBuffer>
 }
 
-/** PEM texts, by the path of their file: read and checked once, by the control plane. */
-export type PemFiles = ReadonlyMap<string, string>
+/** A certificate that is shown to clients which name one of its hosts. */
+export interface ServerCertificate {
+  readonly name: string
+  /** In lower case; `*.example.com` stands for one label in front. */
+  readonly hosts: readonly string[]
+  /** PEM texts. */
+  readonly certificate: string
+  readonly key: string
+}
+
+/** Certificates and keys: read and checked once, by the control plane. */
+export interface TlsMaterial {
+  /** PEM texts by what the configuration says: a path, or the text itself. */
+  readonly pem: ReadonlyMap<string, string>
+  readonly certificates: readonly ServerCertificate[]
+}
 
 export interface WorkerSettings {
   /** From 0; the same for the worker that replaces one that died. */
@@ -33,7 +47,7 @@ export type MessageToWorker =
       readonly type: 'snapshot'
       readonly snapshot: PackedSnapshot
       readonly memory: SharedMemory
-      readonly pemFiles: PemFiles
+      readonly tls: TlsMaterial
     }
   /** Take no new connections and close those that are idle; answer `drained` when none is left. */
   | { readonly type: 'drain' }

@@ -10,7 +10,7 @@ import { addGlobalOptions, addGlobalOptionsBesideConfig, settingsOf } from './se
 const print = (text: string) => void process.stdout.write(`${text}\n`)
 const printJson = (value: unknown) => print(JSON.stringify(value, null, 2))
 
-/** `services`, `routes`, `upstreams` and `plugins`, each with list, get, add and delete; `routes explain`. */
+/** Each collection of entities with list, get, add and delete; `routes explain`. */
 export function addEntityCommands(program: Command): void {
   for (const collection of Object.keys(entitySchemas) as Collection[]) {
     const group = addGlobalOptions(

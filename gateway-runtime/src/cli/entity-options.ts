@@ -132,4 +132,13 @@ export const entityOptions: Readonly<Record<Collection, EntityOptions>> = {
       }
     },
   },
+  certificates: {
+    declare: (add) =>
+      void add
+        .requiredOption('--name <name>', 'name of the certificate')
+        .requiredOption('--certificate <file>', 'PEM file with the certificate chain')
+        .requiredOption('--key <file>', 'PEM file with the private key')
+        .option('--hosts <list>', 'server names it is for (default: those in the certificate)', list),
+    make: async (add) => given(add.opts(), ['name', 'certificate', 'key', 'hosts']),
+  },
 }

@@ -25,6 +25,10 @@ const targets: Text = ({ targets }) =>
     .map(({ target, weight }) => (weight === undefined ? target : `${target} (weight ${weight})`))
     .join(', ')
 
+/** A certificate may stand here as a whole. */
+const fileOf = (certificate: unknown): string =>
+  String(certificate).includes('-----BEGIN') ? 'PEM text' : text(certificate)
+
 const columns: Readonly<Record<Collection, readonly (readonly [title: string, text: Text])[]>> = {
   services: [
     ['NAME', key('name')],
@@ -49,6 +53,11 @@ const columns: Readonly<Record<Collection, readonly (readonly [title: string, te
     ['ID', key('id')],
     ['SETTINGS', key('config')],
     ['ENABLED', ({ enabled }) => (enabled === false ? 'no' : 'yes')],
+  ],
+  certificates: [
+    ['NAME', key('name')],
+    ['HOSTS', ({ hosts }) => (hosts === undefined ? 'those in the certificate' : text(hosts))],
+    ['CERTIFICATE', ({ certificate }) => fileOf(certificate)],
   ],
 }
 
@@ -82,6 +91,8 @@ export function entitySummary(collection: Collection, entity: Entity): string {
     }
     case 'upstreams':
       return targets(entity)
+    case 'certificates':
+      return fileOf(entity.certificate)
     case 'plugins': {
       const scope = entity.route
         ? `route ${entity.route}`

@@ -39,6 +39,7 @@ export function checkReferences(values: CheckedValues, problems: ProblemList): v
     routes: entitiesOf(values.value, 'routes'),
     upstreams: entitiesOf(values.value, 'upstreams'),
     plugins: entitiesOf(values.value, 'plugins'),
+    certificates: entitiesOf(values.value, 'certificates'),
   }
   const checks = new Checks(values, problems)
   for (const collection of Object.values(entities)) checks.once(collection)
@@ -49,6 +50,8 @@ export function checkReferences(values: CheckedValues, problems: ProblemList): v
   for (const upstream of entities.upstreams) checks.targets(upstream)
   for (const route of entities.routes) checks.patterns(route)
   for (const plugin of entities.plugins) checks.plugin(plugin)
+  for (const certificate of entities.certificates) checks.keyIsNoText(certificate)
+  if (entities.certificates.length === 0) checks.haveCertificates()
   checks.addresses()
 }
 
@@ -173,6 +176,25 @@ class Checks {
     }
   }
 
+  /** A private key stands in a file: what stands in YAML is shown to whoever may see the configuration. */
+  keyIsNoText({ path }: Entity): void {
+    const key = this.#shown([...path, 'key'])
+    if (typeof key !== 'string' || !key.includes('-----BEGIN')) return
+    this.#report([...path, 'key'], () => 'a private key does not belong here; name its file in its place')
+  }
+
+  /** Every https listener has its own certificate, as there are no others. */
+  haveCertificates(): void {
+    const { listeners } = this.#values.value as { listeners?: unknown }
+    for (const [index, listener] of (Array.isArray(listeners) ? listeners : []).entries()) {
+      if (!isMapping(listener) || listener.protocol !== 'https' || listener.certificate !== undefined)
+        continue
+      const message =
+        'an https listener needs certificate and key, or certificates to choose from by server name'
+      this.#report(['listeners', index], () => message)
+    }
+  }
+
   /** No two sockets of the process are on one address. */
   addresses(): void {
     const known: Socket[] = []
@@ -236,7 +258,13 @@ function collide(a: Socket, b: Socket): boolean {
   return !areListeners && (isWildcard(a.host) || isWildcard(b.host))
 }
 
-const singular = { services: 'service', routes: 'route', upstreams: 'upstream', plugins: 'plugin' } as const
+const singular = {
+  services: 'service',
+  routes: 'route',
+  upstreams: 'upstream',
+  plugins: 'plugin',
+  certificates: 'certificate',
+} as const
 
 function describe({ collection, value }: Entity): string {
   const name = `${singular[collection]} ${JSON.stringify(value.name)}`

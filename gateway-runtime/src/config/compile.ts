@@ -34,6 +34,7 @@ export function compile({ routes: written, ...others }: Configuration): Snapshot
   return deepFreeze({
     version: version.digest('hex'),
     listeners: configuration.listeners,
+    certificates: configuration.certificates,
     limits: configuration.limits,
     trustedProxies: configuration.trusted_proxies,
     refusesAmbiguousNames: configuration.ambiguous_header_names === 'refuse',

@@ -29,6 +29,7 @@ const singular: Readonly<Record<Collection, string>> = {
   routes: 'route',
   upstreams: 'upstream',
   plugins: 'plugin',
+  certificates: 'certificate',
 }
 
 /**

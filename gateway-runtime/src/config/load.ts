@@ -5,9 +5,9 @@ import { type FolderContents, readFolder } from './folder.ts'
 import { interpolate } from './interpolation.ts'
 import { merge } from './merge.ts'
 import { checkReachability } from './reachability.ts'
-import { type Configuration, configurationSchema, listenerSchema } from './schema.ts'
+import { type Configuration, certificateSchema, configurationSchema, listenerSchema } from './schema.ts'
 import { validate } from './schema-problems.ts'
-import { tlsFileProblems } from './tls-files.ts'
+import { certificateHosts, pemPath, readPem, type TlsFiles, tlsFileProblems } from './tls-files.ts'
 import { type Path, YamlSource } from './yaml-source.ts'
 
 /** A configuration that was read and found right. */
@@ -72,14 +72,26 @@ export function loadConfiguration(folder: string, options: LoadOptions = {}): Lo
 }
 
 function checkTlsFiles(folder: string, value: unknown, report: (path: Path, message: string) => void): void {
-  const { listeners } = value as { listeners?: unknown }
-  for (const [index, item] of (Array.isArray(listeners) ? listeners : []).entries()) {
+  const { listeners, certificates } = value as { listeners?: unknown; certificates?: unknown }
+  const check = (path: Path, files: TlsFiles): boolean => {
+    const problems = tlsFileProblems(folder, files)
+    for (const { key, message } of problems) report([...path, key], message)
+    return problems.length === 0
+  }
+  for (const [index, item] of listOf(listeners)) {
     const { data } = listenerSchema.safeParse(item)
     if (data?.protocol !== 'https' || !data.certificate || !data.key) continue
-    const files = { certificate: data.certificate, key: data.key }
-    for (const { key, message } of tlsFileProblems(folder, files)) report(['listeners', index, key], message)
+    check(['listeners', index], { certificate: data.certificate, key: data.key })
+  }
+  for (const [index, item] of listOf(certificates)) {
+    const { data } = certificateSchema.safeParse(item)
+    if (!data || !check(['certificates', index], data) || data.hosts) continue
+    if (certificateHosts(readPem(folder, data.certificate)).length > 0) continue
+    report(['certificates', index, 'certificate'], 'this certificate has no DNS name; say hosts')
   }
 }
+
+const listOf = (value: unknown): [number, unknown][] => (Array.isArray(value) ? [...value.entries()] : [])
 
 function absolutePaths(folder: string, configuration: Configuration): Configuration {
   return {
@@ -87,8 +99,13 @@ function absolutePaths(folder: string, configuration: Configuration): Configurat
     logs: { ...configuration.logs, directory: resolve(folder, configuration.logs.directory) },
     listeners: configuration.listeners.map((listener) => ({
       ...listener,
-      ...(listener.certificate && { certificate: resolve(folder, listener.certificate) }),
-      ...(listener.key && { key: resolve(folder, listener.key) }),
+      ...(listener.certificate && { certificate: pemPath(folder, listener.certificate) }),
+      ...(listener.key && { key: pemPath(folder, listener.key) }),
+    })),
+    certificates: configuration.certificates.map((entry) => ({
+      ...entry,
+      certificate: pemPath(folder, entry.certificate),
+      key: pemPath(folder, entry.key),
     })),
   }
 }

@@ -31,14 +31,25 @@ const serviceUrl = z.string().refine((text) => {
   )
 }, 'expected http://, https://, grpc:// or grpcs:// with a host, such as http://10.0.12.7:8080/orders')
 
+/** The path of a PEM file, or its text where a reference such as `${file:}` stood. */
+const pem = z.string().min(1).max(1_048_576)
+
 /** A socket that clients connect to. */
 export const listenerSchema = z
   .strictObject({
     host: host.default('0.0.0.0').describe('Address to listen on.'),
     port: port.describe('TCP port.'),
     protocol: z.enum(['http', 'https']).default('http'),
-    certificate: z.string().optional().describe('PEM file with the certificate chain, for https.'),
-    key: z.string().optional().describe('PEM file with the private key, for https.'),
+    certificate: pem
+      .optional()
+      .describe(
+        'PEM file with the certificate chain, for https: shown where no entry of certificates is for the server name.',
+      ),
+    key: pem.optional().describe('PEM file with the private key of certificate.'),
+    unknown_sni: z
+      .enum(['default', 'refuse'])
+      .default('default')
+      .describe('A client that names a server of no certificate gets the one of the listener, or none.'),
     http2: z
       .boolean()
       .optional()
@@ -47,9 +58,23 @@ export const listenerSchema = z
       ),
     min_tls_version: z.enum(['1.2', '1.3']).default('1.3').describe('Oldest TLS version that is accepted.'),
   })
-  .refine((listener) => listener.protocol === 'http' || (listener.certificate && listener.key), {
-    message: 'an https listener needs certificate and key',
+  .refine((listener) => (listener.certificate === undefined) === (listener.key === undefined), {
+    message: 'certificate and key go together',
   })
+
+/** A certificate that https listeners show to clients that ask for one of its hosts (RFC 6066 section 3). */
+export const certificateSchema = z.strictObject({
+  name,
+  certificate: pem.describe('PEM file with the certificate chain, or its text from a reference.'),
+  key: pem.describe('PEM file with the private key, or its text from a reference.'),
+  hosts: z
+    .array(z.string().regex(/^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, 'expected a host name or *.domain'))
+    .min(1)
+    .max(1_024)
+    .optional()
+    .describe('Server names, `*.example.com` for one label in front; left out: those in the certificate.'),
+  tags,
+})
 
 /** Where requests of a route are sent. */
 export const serviceSchema = z
@@ -280,7 +305,9 @@ export const configurationSchema = z.strictObject({
     .array(listenerSchema)
     .min(1)
     .max(64)
-    .default([{ host: '0.0.0.0', port: 80, protocol: 'http', min_tls_version: '1.3' }]),
+    .default([
+      { host: '0.0.0.0', port: 80, protocol: 'http', min_tls_version: '1.3', unknown_sni: 'default' },
+    ]),
   admin: z
     .strictObject({
       host: host.default('127.0.0.1'),
@@ -392,10 +419,12 @@ export const configurationSchema = z.strictObject({
   routes: z.array(routeSchema).default([]),
   upstreams: z.array(upstreamSchema).default([]),
   plugins: z.array(pluginSchema).default([]),
+  certificates: z.array(certificateSchema).max(10_000).default([]),
 })
 
 export type Configuration = z.output<typeof configurationSchema>
 export type Listener = z.output<typeof listenerSchema>
+export type Certificate = z.output<typeof certificateSchema>
 export type Service = z.output<typeof serviceSchema>
 export type Route = z.output<typeof routeSchema>
 export type Upstream = z.output<typeof upstreamSchema>
@@ -409,5 +438,6 @@ export const entitySchemas = {
   routes: routeSchema,
   upstreams: upstreamSchema,
   plugins: pluginSchema,
+  certificates: certificateSchema,
 } as const
 export type Collection = keyof typeof entitySchemas

@@ -1,4 +1,4 @@
-import type { CircuitBreaker, Limits, Listener } from './schema.ts'
+import type { Certificate, CircuitBreaker, Limits, Listener } from './schema.ts'
 
 /*
  * What a configuration is compiled to: plain, frozen data that the control plane sends to every worker by
@@ -155,6 +155,7 @@ export interface Snapshot {
   /** SHA-256 of the configuration, hexadecimal: equal content, equal version. */
   readonly version: string
   readonly listeners: readonly Listener[]
+  readonly certificates: readonly Certificate[]
   readonly limits: Limits
   readonly trustedProxies: readonly string[]
   readonly refusesAmbiguousNames: boolean

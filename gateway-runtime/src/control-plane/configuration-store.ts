@@ -114,7 +114,7 @@ export class ConfigurationStore {
 
   /** Reloads by itself when a file changes, or has changed since `open`. */
   watch(): void {
-    this.#watcher ??= new FolderWatcher(this.folder, () => void this.#onFilesChanged())
+    this.#watcher ??= new FolderWatcher(this.folder, () => void this.#onFilesChanged(), isYaml)
     void this.#onFilesChanged()
   }
 
@@ -180,6 +180,8 @@ export class ConfigurationStore {
     return result
   }
 }
+
+const isYaml = (name: string) => /\.ya?ml$/.test(name)
 
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error))
 

@@ -35,6 +35,7 @@ export const singular: Readonly<Record<Collection, string>> = {
   routes: 'route',
   upstreams: 'upstream',
   plugins: 'plugin',
+  certificates: 'certificate',
 }
 
 /** What an entity is called: its name, or of a plugin the `pluginId`. */
@@ -132,6 +133,7 @@ const references: Readonly<Record<Collection, readonly (readonly [Collection, st
   routes: [['plugins', 'route']],
   upstreams: [['services', 'upstream']],
   plugins: [],
+  certificates: [],
 }
 
 function usersOf(shown: unknown, collection: Collection, id: string): string[] {

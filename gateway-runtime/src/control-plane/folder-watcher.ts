@@ -5,21 +5,23 @@ const settleTime = 50
 const retryTime = 1_000
 
 /**
- * Calls `onChange` when files of a configuration folder may have changed: once for all events within 50 ms. Goes on
+ * Calls `onChange` when files of a folder that `matters` picks may have changed: once for all events within 50 ms. Goes on
  * when the folder, or a symbolic link of its name, is replaced. Where something cannot be watched (it is gone, the
  * system has no watches left), it calls every second in place of that.
  */
 export class FolderWatcher {
   readonly #folder: string
   readonly #onChange: () => void
+  readonly #matters: (name: string) => boolean
   #watchers: FSWatcher[] = []
   #settling: NodeJS.Timeout | undefined
   #retrying: NodeJS.Timeout | undefined
   #isClosed = false
 
-  constructor(folder: string, onChange: () => void) {
+  constructor(folder: string, onChange: () => void, matters: (name: string) => boolean) {
     this.#folder = resolve(folder)
     this.#onChange = onChange
+    this.#matters = matters
     this.#watch()
   }
 
@@ -48,8 +50,13 @@ export class FolderWatcher {
     watcher.on('change', (event, name) => {
       const isReplaced = event === 'rename' && name === basename(this.#folder)
       if (isReplaced) this.#watch()
-      if (isReplaced || (path === this.#folder && mayMatter(name))) this.#settle()
+      if (isReplaced || (path === this.#folder && this.#mayMatter(name))) this.#settle()
     })
+  }
+
+  /** So does what stands for many files at once: a link as Kubernetes swaps it (`..data`), or no name at all. */
+  #mayMatter(name: string | Buffer | null): boolean {
+    return name === null || String(name).startsWith('..') || this.#matters(String(name))
   }
 
   #closeWatchers(): void {
@@ -73,6 +80,3 @@ export class FolderWatcher {
     }, settleTime).unref()
   }
 }
-
-/** YAML files, and what stands for many files at once: a link as Kubernetes swaps it (`..data`), or no name at all. */
-const mayMatter = (name: string | Buffer | null) => name === null || /^\.\.|\.ya?ml$/.test(String(name))

@@ -19,9 +19,10 @@ import { ConfigurationStore } from './configuration-store.ts'
 import { HealthChecks, isWatched } from './health-checks/health-checks.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
-import { readPemFiles } from './pem-files.ts'
 import { createStatusServer } from './status-server.ts'
 import { Supervisor } from './supervisor.ts'
+import { TlsFileWatcher } from './tls-file-watcher.ts'
+import { readTlsMaterial } from './tls-material.ts'
 
 export interface GatewayNodeOptions {
   /** Folder of the configuration. */
@@ -39,6 +40,7 @@ export class GatewayNode {
   readonly #reloads = { accepted: 0, rejected: 0, lastSucceeded: true }
   readonly #startedAt = new Date()
   #warnings: ReadonlySet<string> = new Set()
+  readonly #tlsFiles = new TlsFileWatcher(() => void this.reload())
   #errorLog: ErrorLog | undefined
   #supervisor: Supervisor | undefined
   #healthChecks: HealthChecks | undefined
@@ -87,6 +89,7 @@ export class GatewayNode {
   /** Says "not ready", finishes the requests in flight, and closes everything. */
   async stop(): Promise<void> {
     this.#store.close()
+    this.#tlsFiles.close()
     const supervisor = this.#supervisor
     const timeout = supervisor?.snapshot?.limits.drain_timeout ?? 0
     if (supervisor?.snapshot && !(await supervisor.drain(timeout))) {
@@ -102,7 +105,9 @@ export class GatewayNode {
   }
 
   async #apply(snapshot: Snapshot, { warnings }: LoadedConfiguration): Promise<void> {
-    await this.#supervisor!.apply(snapshot, readPemFiles(snapshot))
+    const tls = readTlsMaterial(snapshot)
+    await this.#supervisor!.apply(snapshot, tls)
+    this.#tlsFiles.watch(tls)
     this.#healthChecks!.apply(snapshot)
     this.#reloads.accepted++
     this.#reloads.lastSucceeded = true

@@ -2,14 +2,14 @@ import { Worker } from 'node:worker_threads'
 import { type PackedSnapshot, packSnapshot } from '../config/packed-snapshot.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
-import type { MessageFromWorker, MessageToWorker, PemFiles, WorkerSettings } from '../worker-messages.ts'
+import type { MessageFromWorker, MessageToWorker, TlsMaterial, WorkerSettings } from '../worker-messages.ts'
 import { OperationalError } from './operational-error.ts'
 import { SharedMemoryAllocator } from './shared-memory.ts'
 
 interface Configured {
   readonly snapshot: Snapshot
   readonly packed: PackedSnapshot
-  readonly pemFiles: PemFiles
+  readonly tls: TlsMaterial
 }
 
 interface Member {
@@ -73,10 +73,10 @@ export class Supervisor {
    * Puts a snapshot in force on every worker; resolves when all hold it. Where one refuses it (a port that is
    * taken), all go back to the one before, and the promise is rejected with the reason.
    */
-  async apply(snapshot: Snapshot, pemFiles: PemFiles): Promise<void> {
+  async apply(snapshot: Snapshot, tls: TlsMaterial): Promise<void> {
     const before = this.#configured
     const takeBack = this.memory.prepare(snapshot)
-    this.#configured = { snapshot, packed: packSnapshot(snapshot), pemFiles }
+    this.#configured = { snapshot, packed: packSnapshot(snapshot), tls }
     if (this.#members.length === 0) this.#startAll()
     try {
       await this.#distribute(this.#configured)
@@ -157,10 +157,10 @@ export class Supervisor {
     if (refused !== undefined) throw new OperationalError(refused)
   }
 
-  #send(member: Member, { packed, pemFiles }: Configured): void {
+  #send(member: Member, { packed, tls }: Configured): void {
     member.version = undefined
     const memory = this.memory.forWorker(member.index)
-    post(member.worker, { type: 'snapshot', snapshot: packed, pemFiles, memory })
+    post(member.worker, { type: 'snapshot', snapshot: packed, tls, memory })
   }
 
   /** Resolves when `isDone` says so after a message of a worker. */

@@ -52,14 +52,14 @@ export class DataPlane implements WorkerContext {
   }
 
   /** Puts a snapshot in force, or throws and goes on with the one before. */
-  async apply({ snapshot: packed, memory, pemFiles }: SnapshotMessage): Promise<void> {
+  async apply({ snapshot: packed, memory, tls }: SnapshotMessage): Promise<void> {
     const snapshot = unpackSnapshot(packed)
     const previous = this.#runtime
     const worker = { wheel: this.wheel, index: this.#settings.index, runtime: previous }
     const runtime = new RuntimeBuilder(snapshot, memory, worker).build()
     // The first connection may come before `apply` returns.
     this.#runtime ??= runtime
-    await this.#listeners.apply(snapshot.listeners, pemFiles)
+    await this.#listeners.apply(snapshot.listeners, tls)
     this.metrics.moveTo(memory.metrics)
     this.#runtime = runtime
     const kept = new Set(runtime.pools.values())

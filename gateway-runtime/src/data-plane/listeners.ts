@@ -1,20 +1,20 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket, Server as TlsServer } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import type { Listener } from '../config/schema.ts'
-import type { PemFiles } from '../worker-messages.ts'
+import type { TlsMaterial } from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
+import { TlsEndpoint } from './tls/tls-endpoint.ts'
 import { plainAddress } from './trusted-proxies.ts'
 
 const backlog = 4_096 // the kernel takes the smaller of this and net.core.somaxconn
-const handshakeTimeout = 10_000
 
 /** A client, as far as it is known before its first byte; `sniff`: that byte tells which protocol it speaks. */
 export type OnConnection = (socket: Socket, facts: ClientFacts, sniff: boolean) => void
 
 interface OpenListener {
   readonly server: Server
-  readonly listener: Listener
+  readonly tls: TlsEndpoint | undefined
 }
 
 /** What cannot be changed without opening the socket anew. */
@@ -34,28 +34,25 @@ export class Listeners {
    * Brings the sockets to what the configuration says. First the new ones are opened: where one cannot be, they are
    * closed again and nothing has changed. Throws then.
    */
-  async apply(listeners: readonly Listener[], pemFiles: PemFiles): Promise<void> {
+  async apply(listeners: readonly Listener[], material: TlsMaterial): Promise<void> {
     const next = new Map<string, OpenListener>()
     const opened: Server[] = []
     try {
       for (const listener of listeners) {
         const key = keyOf(listener)
-        const known = this.#open.get(key)
-        const server = known?.server ?? this.#create(listener, pemFiles)
-        if (!known) {
-          opened.push(server)
-          await listen(server, listener)
+        let open = this.#open.get(key)
+        if (!open) {
+          open = this.#create(listener, material)
+          opened.push(open.server)
+          await listen(open.server, listener)
         }
-        next.set(key, { server, listener })
+        next.set(key, open)
       }
     } catch (error) {
       for (const server of opened) server.close()
       throw error
     }
-    for (const [key, { server, listener }] of next) {
-      if (this.#open.has(key) && server instanceof TlsServer)
-        server.setSecureContext(tlsOptions(listener, pemFiles))
-    }
+    for (const listener of listeners) this.#open.get(keyOf(listener))?.tls?.apply(listener, material)
     for (const [key, { server }] of this.#open) if (!next.has(key)) server.close()
     this.#open = next
   }
@@ -66,20 +63,21 @@ export class Listeners {
     this.#open.clear()
   }
 
-  #create(listener: Listener, pemFiles: PemFiles): Server {
-    const options = { allowHalfOpen: true, noDelay: true }
+  #create(listener: Listener, material: TlsMaterial): OpenListener {
     if (listener.protocol === 'http') {
       const sniff = listener.http2 === true
       // Paused: nothing may be read before the connection has its own way of reading.
-      return createServer({ ...options, pauseOnConnect: !sniff }, (socket) =>
+      const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: !sniff }
+      const server = createServer(options, (socket) =>
         this.#onConnection(socket, clientFacts(socket, undefined), sniff),
       )
+      return { server, tls: undefined }
     }
-    const server = createTlsServer({ ...options, ...tlsOptions(listener, pemFiles), handshakeTimeout })
-    server.on('secureConnection', (socket) => {
+    const tls = new TlsEndpoint(listener, material)
+    tls.server.on('secureConnection', (socket) => {
       this.#onConnection(socket, clientFacts(socket, socket), false)
     })
-    return server
+    return { server: tls.server, tls }
   }
 }
 
@@ -90,15 +88,6 @@ const clientFacts = (socket: Socket, tls: TLSSocket | undefined): ClientFacts =>
   tlsVersion: tls?.getProtocol() ?? undefined,
   protocol: tls?.alpnProtocol === 'h2' ? 'HTTP/2' : 'HTTP/1.1',
 })
-
-function tlsOptions(listener: Listener, pemFiles: PemFiles) {
-  return {
-    cert: pemFiles.get(listener.certificate!)!,
-    key: pemFiles.get(listener.key!)!,
-    minVersion: `TLSv${listener.min_tls_version}`,
-    ALPNProtocols: listener.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
-  } as const
-}
 
 async function listen(server: Server, { host, port }: Listener): Promise<void> {
   server.listen({ host, port, backlog, reusePort: true, ipv6Only: false })

@@ -51,7 +51,10 @@ test('a worker that dies is replaced, the others go on, and what was counted sta
   const ask = async () =>
     (await fetch(`http://127.0.0.1:${http}/`, { headers: { connection: 'close' } })).status
 
-  await supervisor.apply(compile(loadConfiguration(folder).configuration), new Map())
+  await supervisor.apply(compile(loadConfiguration(folder).configuration), {
+    pem: new Map(),
+    certificates: [],
+  })
   expect(supervisor.status).toMatchObject({ ready: true, restarts: 0 })
   for (let round = 0; round < 10; round++) expect(await ask()).toBe(200)
 

@@ -1,0 +1,45 @@
+import { createSecureContext } from 'node:tls'
+import type { Snapshot } from '../config/snapshot.ts'
+import { certificateHosts, readPem } from '../config/tls-files.ts'
+import type { TlsMaterial } from '../worker-messages.ts'
+import { OperationalError } from './operational-error.ts'
+
+/**
+ * Reads all certificates and keys that a snapshot names. Throws an error that names the listener or certificate where
+ * one cannot be read or does not fit its key, so that no worker ever sees it.
+ */
+export function readTlsMaterial(snapshot: Snapshot): TlsMaterial {
+  const reader = new Reader()
+  for (const { protocol, port, certificate, key } of snapshot.listeners) {
+    if (protocol !== 'https' || !certificate || !key) continue
+    reader.readPair(`listener on port ${port}`, certificate, key)
+  }
+  const certificates = snapshot.certificates.map(({ name, hosts, certificate, key }) => {
+    const pair = reader.readPair(`certificate ${JSON.stringify(name)}`, certificate, key)
+    const own = hosts?.map((host) => host.toLowerCase()) ?? certificateHosts(pair.certificate)
+    return { name, hosts: own, ...pair }
+  })
+  return { pem: reader.texts, certificates }
+}
+
+class Reader {
+  readonly texts = new Map<string, string>()
+
+  readPair(owner: string, certificate: string, key: string): { certificate: string; key: string } {
+    try {
+      const pair = { certificate: this.#read(certificate), key: this.#read(key) }
+      createSecureContext({ cert: pair.certificate, key: pair.key })
+      return pair
+    } catch (error) {
+      throw new OperationalError(`${owner}: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  #read(setting: string): string {
+    const known = this.texts.get(setting)
+    if (known !== undefined) return known
+    const text = readPem('/', setting) // paths are absolute by now
+    this.texts.set(setting, text)
+    return text
+  }
+}
