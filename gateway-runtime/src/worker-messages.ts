@@ -48,7 +48,10 @@ export type MessageToWorker =
       readonly snapshot: PackedSnapshot
       readonly memory: SharedMemory
       readonly tls: TlsMaterial
+      readonly ticketKeys: Uint8Array
     }
+  /** What session tickets are encrypted with from now on: 48 bytes, the same for all workers. */
+  | { readonly type: 'ticket-keys'; readonly ticketKeys: Uint8Array }
   /** Take no new connections and close those that are idle; answer `drained` when none is left. */
   | { readonly type: 'drain' }
   | { readonly type: 'reopen-logs' }

@@ -20,6 +20,9 @@ async function handle(message: MessageToWorker): Promise<void> {
       }
       break
     }
+    case 'ticket-keys':
+      dataPlane.useTicketKeys(message.ticketKeys)
+      break
     case 'drain':
       await dataPlane.drain()
       send({ type: 'drained' })

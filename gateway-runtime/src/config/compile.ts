@@ -35,6 +35,7 @@ export function compile({ routes: written, ...others }: Configuration): Snapshot
     version: version.digest('hex'),
     listeners: configuration.listeners,
     certificates: configuration.certificates,
+    tls: configuration.tls,
     limits: configuration.limits,
     trustedProxies: configuration.trusted_proxies,
     refusesAmbiguousNames: configuration.ambiguous_header_names === 'refuse',

@@ -405,6 +405,19 @@ export const configurationSchema = z.strictObject({
       drain_timeout: duration.default(30_000).describe('Time for requests in flight when the service stops.'),
     })
     .prefault({}),
+  tls: z
+    .strictObject({
+      handshake_timeout: duration
+        .refine((time) => time <= 60_000, 'expected at most 60s')
+        .default(10_000)
+        .describe('Time for a client to shake hands.'),
+      ticket_rotation: duration
+        .default(43_200_000)
+        .describe(
+          'How long one key encrypts the session tickets of all workers; tickets of the key before are not taken.',
+        ),
+    })
+    .prefault({}),
   trusted_proxies: z
     .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]))
     .default([])
@@ -431,6 +444,7 @@ export type Upstream = z.output<typeof upstreamSchema>
 export type Plugin = z.output<typeof pluginSchema>
 export type CircuitBreaker = z.output<typeof circuitBreakerSchema>
 export type Limits = Configuration['limits']
+export type TlsSettings = Configuration['tls']
 
 /** The collections of entities that have names and can be listed, added and deleted. */
 export const entitySchemas = {

@@ -1,4 +1,4 @@
-import type { Certificate, CircuitBreaker, Limits, Listener } from './schema.ts'
+import type { Certificate, CircuitBreaker, Limits, Listener, TlsSettings } from './schema.ts'
 
 /*
  * What a configuration is compiled to: plain, frozen data that the control plane sends to every worker by
@@ -156,6 +156,7 @@ export interface Snapshot {
   readonly version: string
   readonly listeners: readonly Listener[]
   readonly certificates: readonly Certificate[]
+  readonly tls: TlsSettings
   readonly limits: Limits
   readonly trustedProxies: readonly string[]
   readonly refusesAmbiguousNames: boolean

@@ -19,6 +19,7 @@ import { ConfigurationStore } from './configuration-store.ts'
 import { HealthChecks, isWatched } from './health-checks/health-checks.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
+import { SessionTicketKeys } from './session-ticket-keys.ts'
 import { createStatusServer } from './status-server.ts'
 import { Supervisor } from './supervisor.ts'
 import { TlsFileWatcher } from './tls-file-watcher.ts'
@@ -40,6 +41,7 @@ export class GatewayNode {
   readonly #reloads = { accepted: 0, rejected: 0, lastSucceeded: true }
   readonly #startedAt = new Date()
   #warnings: ReadonlySet<string> = new Set()
+  readonly #ticketKeys = new SessionTicketKeys((keys) => this.#supervisor?.useTicketKeys(keys))
   readonly #tlsFiles = new TlsFileWatcher(() => void this.reload())
   #errorLog: ErrorLog | undefined
   #supervisor: Supervisor | undefined
@@ -64,7 +66,12 @@ export class GatewayNode {
     const token = openAdminToken(stateDirectory(stateOption, folder))
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     const settings = { workers, logDirectory: configuration.logs.directory }
-    this.#supervisor = new Supervisor(settings, this.#options.workerScript, this.#errorLog)
+    this.#supervisor = new Supervisor(
+      settings,
+      this.#options.workerScript,
+      this.#errorLog,
+      this.#ticketKeys.current,
+    )
     this.#healthChecks = new HealthChecks(this.#supervisor.memory, this.#errorLog)
     await this.#startStatusServer(configuration)
     await this.#apply(snapshot, loaded)
@@ -90,6 +97,7 @@ export class GatewayNode {
   async stop(): Promise<void> {
     this.#store.close()
     this.#tlsFiles.close()
+    this.#ticketKeys.close()
     const supervisor = this.#supervisor
     const timeout = supervisor?.snapshot?.limits.drain_timeout ?? 0
     if (supervisor?.snapshot && !(await supervisor.drain(timeout))) {
@@ -109,6 +117,7 @@ export class GatewayNode {
     await this.#supervisor!.apply(snapshot, tls)
     this.#tlsFiles.watch(tls)
     this.#healthChecks!.apply(snapshot)
+    this.#ticketKeys.rotateEvery(snapshot.tls.ticket_rotation)
     this.#reloads.accepted++
     this.#reloads.lastSucceeded = true
     this.#logWarnings(warnings.map(formatProblem))

@@ -100,6 +100,8 @@ function renderTraffic(text: MetricsText, sum: (offset: number) => number): void
   text.single('connections_accepted_total', 'counter', 'Connections of clients that were accepted.', accepted)
   const refused = sum(nodeCounters.connectionsRefused)
   text.single('connections_refused_total', 'counter', 'Connections closed at once: too many.', refused)
+  const handshakes = sum(nodeCounters.handshakeFailures)
+  text.single('tls_handshake_failures_total', 'counter', 'TLS handshakes of clients that failed.', handshakes)
   const failures = sum(nodeCounters.pluginFailures)
   text.single(
     'plugin_failures_total',

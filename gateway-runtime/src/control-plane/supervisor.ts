@@ -41,11 +41,18 @@ export class Supervisor {
   readonly #members: Member[] = []
   readonly #waiting = new Set<(index: number, message: MessageFromWorker | 'died') => void>()
   #configured: Configured | undefined
+  #ticketKeys: Uint8Array
   #draining = false
   #stopped = false
   #restarts = 0
 
-  constructor(settings: Omit<WorkerSettings, 'index'>, script: URL, errorLog: ErrorLog) {
+  constructor(
+    settings: Omit<WorkerSettings, 'index'>,
+    script: URL,
+    errorLog: ErrorLog,
+    ticketKeys: Uint8Array,
+  ) {
+    this.#ticketKeys = ticketKeys
     this.#settings = settings
     this.#script = script
     this.#errorLog = errorLog
@@ -88,6 +95,12 @@ export class Supervisor {
       }
       throw error
     }
+  }
+
+  /** Session tickets are encrypted with these keys from now on. */
+  useTicketKeys(ticketKeys: Uint8Array): void {
+    this.#ticketKeys = ticketKeys
+    for (const { worker } of this.#members) post(worker, { type: 'ticket-keys', ticketKeys })
   }
 
   reopenLogs(): void {
@@ -160,7 +173,7 @@ export class Supervisor {
   #send(member: Member, { packed, tls }: Configured): void {
     member.version = undefined
     const memory = this.memory.forWorker(member.index)
-    post(member.worker, { type: 'snapshot', snapshot: packed, tls, memory })
+    post(member.worker, { type: 'snapshot', snapshot: packed, tls, ticketKeys: this.#ticketKeys, memory })
   }
 
   /** Resolves when `isDone` says so after a message of a worker. */

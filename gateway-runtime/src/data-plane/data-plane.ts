@@ -30,7 +30,10 @@ export class DataPlane implements WorkerContext {
   readonly metrics: WorkerMetrics
   draining = false
   readonly #settings: WorkerSettings
-  readonly #listeners = new Listeners((socket, facts, sniff) => this.#onConnection(socket, facts, sniff))
+  readonly #listeners = new Listeners({
+    onConnection: (socket, facts, sniff) => this.#onConnection(socket, facts, sniff),
+    onHandshakeFailure: (reason, client) => this.#onHandshakeFailure(reason, client),
+  })
   readonly #connections = new Set<OpenConnection>()
   #runtime: Runtime | undefined
   #onDrained: (() => void) | undefined
@@ -52,18 +55,22 @@ export class DataPlane implements WorkerContext {
   }
 
   /** Puts a snapshot in force, or throws and goes on with the one before. */
-  async apply({ snapshot: packed, memory, tls }: SnapshotMessage): Promise<void> {
+  async apply({ snapshot: packed, memory, tls, ticketKeys }: SnapshotMessage): Promise<void> {
     const snapshot = unpackSnapshot(packed)
     const previous = this.#runtime
     const worker = { wheel: this.wheel, index: this.#settings.index, runtime: previous }
     const runtime = new RuntimeBuilder(snapshot, memory, worker).build()
     // The first connection may come before `apply` returns.
     this.#runtime ??= runtime
-    await this.#listeners.apply(snapshot.listeners, tls)
+    await this.#listeners.apply(snapshot, tls, ticketKeys)
     this.metrics.moveTo(memory.metrics)
     this.#runtime = runtime
     const kept = new Set(runtime.pools.values())
     for (const pool of previous?.pools.values() ?? []) if (!kept.has(pool)) pool.retire()
+  }
+
+  useTicketKeys(keys: Uint8Array): void {
+    this.#listeners.useTicketKeys(keys)
   }
 
   reopenLogs(): void {
@@ -112,6 +119,11 @@ export class DataPlane implements WorkerContext {
       () => this.#onClosed(sniffer),
     )
     this.#connections.add(sniffer)
+  }
+
+  #onHandshakeFailure(reason: string, client: string): void {
+    this.metrics.countHandshakeFailure()
+    this.errorLog.write('warn', 'TLS handshake of a client failed', { reason, client })
   }
 
   #open(socket: Socket, facts: ClientFacts, direct: boolean): ClientConnection | Http2ClientConnection {

@@ -1,16 +1,21 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { Listener } from '../config/schema.ts'
+import type { Listener, TlsSettings } from '../config/schema.ts'
+import type { Snapshot } from '../config/snapshot.ts'
 import type { TlsMaterial } from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
-import { TlsEndpoint } from './tls/tls-endpoint.ts'
+import { type GivenTls, TlsEndpoint } from './tls/tls-endpoint.ts'
 import { plainAddress } from './trusted-proxies.ts'
 
 const backlog = 4_096 // the kernel takes the smaller of this and net.core.somaxconn
 
-/** A client, as far as it is known before its first byte; `sniff`: that byte tells which protocol it speaks. */
-export type OnConnection = (socket: Socket, facts: ClientFacts, sniff: boolean) => void
+export interface ListenerEvents {
+  /** A client, as far as it is known before its first byte; `sniff`: that byte tells which protocol it speaks. */
+  onConnection(socket: Socket, facts: ClientFacts, sniff: boolean): void
+  /** `client`: its address. */
+  onHandshakeFailure(reason: string, client: string): void
+}
 
 interface OpenListener {
   readonly server: Server
@@ -18,31 +23,32 @@ interface OpenListener {
 }
 
 /** What cannot be changed without opening the socket anew. */
-const keyOf = ({ host, port, protocol, http2 }: Listener): string =>
-  `${protocol}://${host}:${port} ${http2 ?? ''}`
+const keyOf = ({ host, port, protocol, http2 }: Listener, { handshake_timeout }: TlsSettings): string =>
+  JSON.stringify([host, port, protocol, http2, protocol === 'https' && handshake_timeout])
 
 /** The listening sockets of one worker. Every worker has its own (SO_REUSEPORT); the kernel spreads connections. */
 export class Listeners {
-  readonly #onConnection: OnConnection
+  readonly #events: ListenerEvents
   #open = new Map<string, OpenListener>()
 
-  constructor(onConnection: OnConnection) {
-    this.#onConnection = onConnection
+  constructor(events: ListenerEvents) {
+    this.#events = events
   }
 
   /**
    * Brings the sockets to what the configuration says. First the new ones are opened: where one cannot be, they are
    * closed again and nothing has changed. Throws then.
    */
-  async apply(listeners: readonly Listener[], material: TlsMaterial): Promise<void> {
+  async apply({ listeners, tls }: Snapshot, material: TlsMaterial, ticketKeys: Uint8Array): Promise<void> {
+    const given = { material, ticketKeys, settings: tls }
     const next = new Map<string, OpenListener>()
     const opened: Server[] = []
     try {
       for (const listener of listeners) {
-        const key = keyOf(listener)
+        const key = keyOf(listener, tls)
         let open = this.#open.get(key)
         if (!open) {
-          open = this.#create(listener, material)
+          open = this.#create(listener, given)
           opened.push(open.server)
           await listen(open.server, listener)
         }
@@ -52,7 +58,7 @@ export class Listeners {
       for (const server of opened) server.close()
       throw error
     }
-    for (const listener of listeners) this.#open.get(keyOf(listener))?.tls?.apply(listener, material)
+    for (const listener of listeners) this.#open.get(keyOf(listener, tls))?.tls?.apply(listener, given)
     for (const [key, { server }] of this.#open) if (!next.has(key)) server.close()
     this.#open = next
   }
@@ -63,19 +69,24 @@ export class Listeners {
     this.#open.clear()
   }
 
-  #create(listener: Listener, material: TlsMaterial): OpenListener {
+  /** Session tickets are encrypted with these keys from now on. */
+  useTicketKeys(keys: Uint8Array): void {
+    for (const { tls } of this.#open.values()) tls?.useTicketKeys(keys)
+  }
+
+  #create(listener: Listener, given: GivenTls): OpenListener {
     if (listener.protocol === 'http') {
       const sniff = listener.http2 === true
       // Paused: nothing may be read before the connection has its own way of reading.
       const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: !sniff }
       const server = createServer(options, (socket) =>
-        this.#onConnection(socket, clientFacts(socket, undefined), sniff),
+        this.#events.onConnection(socket, clientFacts(socket, undefined), sniff),
       )
       return { server, tls: undefined }
     }
-    const tls = new TlsEndpoint(listener, material)
-    tls.server.on('secureConnection', (socket) => {
-      this.#onConnection(socket, clientFacts(socket, socket), false)
+    const tls = new TlsEndpoint(listener, given, {
+      onSecure: (socket) => this.#events.onConnection(socket, clientFacts(socket, socket), false),
+      onFailure: (reason, address) => this.#events.onHandshakeFailure(reason, plainAddress(address)),
     })
     return { server: tls.server, tls }
   }

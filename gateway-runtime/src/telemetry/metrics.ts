@@ -17,6 +17,7 @@ export const nodeCounters = {
   errorLogDropped: 5,
   tunnelsActive: 6,
   retriesOverBudget: 7,
+  handshakeFailures: 8,
 } as const
 
 const statusBase = 16
@@ -85,6 +86,10 @@ export class WorkerMetrics {
 
   countConnectionRefused(): void {
     this.#values[nodeCounters.connectionsRefused]!++
+  }
+
+  countHandshakeFailure(): void {
+    this.#values[nodeCounters.handshakeFailures]!++
   }
 
   countPluginFailure(): void {

@@ -46,7 +46,7 @@ test('a worker that dies is replaced, the others go on, and what was counted sta
   const errorLog = new ErrorLog(folder)
   ended.push(() => errorLog.close())
   const settings = { workers: 2, logDirectory: folder }
-  const supervisor = new Supervisor(settings, await mortalWorker(folder, mortal), errorLog)
+  const supervisor = new Supervisor(settings, await mortalWorker(folder, mortal), errorLog, Buffer.alloc(48))
   ended.push(() => supervisor.stop())
   const ask = async () =>
     (await fetch(`http://127.0.0.1:${http}/`, { headers: { connection: 'close' } })).status

@@ -1,9 +1,37 @@
-import { createServer, type SecureContext, type Server } from 'node:tls'
-import type { Listener } from '../../config/schema.ts'
+import { constants, hash } from 'node:crypto'
+import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
+import type { Listener, TlsSettings } from '../../config/schema.ts'
 import type { TlsMaterial } from '../../worker-messages.ts'
 import { type CertificateStore, PreparedCertificates } from './certificate-store.ts'
 
-const handshakeTimeout = 10_000
+// TLS 1.3, then for 1.2 only what has forward secrecy and authenticates what it encrypts (RFC 9325 section 4.2).
+const ciphers = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':')
+
+/** Seconds; what a rotation of the ticket keys costs is that sessions which are younger begin anew. */
+const sessionTimeout = 300
+
+/** What a TLS listener is given besides its own settings. */
+export interface GivenTls {
+  readonly settings: TlsSettings
+  readonly material: TlsMaterial
+  /** 48 bytes. */
+  readonly ticketKeys: Uint8Array
+}
+
+export interface TlsEvents {
+  onSecure(socket: TLSSocket): void
+  onFailure(reason: string, peerAddress: string | undefined): void
+}
 
 /** The TLS side of one listener: its server, and the certificates that it chooses from. */
 export class TlsEndpoint {
@@ -12,29 +40,49 @@ export class TlsEndpoint {
   #refusesUnknown = false
 
   /** Throws where a certificate or key is none. */
-  constructor(listener: Listener, material: TlsMaterial) {
+  constructor(listener: Listener, given: GivenTls, events: TlsEvents) {
     this.server = createServer({
       allowHalfOpen: true,
       noDelay: true,
-      handshakeTimeout,
+      handshakeTimeout: given.settings.handshake_timeout,
       ALPNProtocols: listener.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
       SNICallback: (serverName, choose) => this.#choose(serverName, choose),
     })
-    this.apply(listener, material)
+    this.server.on('secureConnection', (socket) => events.onSecure(socket))
+    this.server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      // Whoever connects and goes without a byte (a load balancer that looks whether the port is open) failed nothing.
+      if (socket.bytesRead > 0 || error.code !== 'ECONNRESET')
+        events.onFailure(error.code ?? error.message, socket.remoteAddress)
+      socket.destroy()
+    })
+    this.apply(listener, given)
   }
 
   /** Takes up settings and certificates for connections to come. Throws where one is none; nothing has changed then. */
-  apply(listener: Listener, { pem, certificates }: TlsMaterial): void {
+  apply(listener: Listener, { material, ticketKeys }: GivenTls): void {
+    const { pem, certificates } = material
     // Clients are asked for no certificate: the authorities of the system need not be loaded.
     const settings = { ca: [] }
     this.#certificates.replace(certificates, settings)
     this.server.setSecureContext({
       ...settings,
+      ciphers,
+      honorCipherOrder: true,
       minVersion: `TLSv${listener.min_tls_version}`,
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+      sessionTimeout,
+      ticketKeys: Buffer.from(ticketKeys),
+      // A session of one listener is not taken by another, which may ask more of its clients.
+      sessionIdContext: hash('sha256', JSON.stringify(listener)).substring(0, 32),
       ...(listener.certificate !== undefined && { cert: pem.get(listener.certificate)! }),
       ...(listener.key !== undefined && { key: pem.get(listener.key)! }),
     })
     this.#refusesUnknown = listener.unknown_sni === 'refuse'
+  }
+
+  /** Node.js knows one set of keys only: from now on, tickets of the one before lead to a full handshake. */
+  useTicketKeys(keys: Uint8Array): void {
+    this.server.setTicketKeys(Buffer.from(keys))
   }
 
   #choose(serverName: string, choose: (error: Error | null, context?: SecureContext) => void): void {
