@@ -7,7 +7,14 @@ import { merge } from './merge.ts'
 import { checkReachability } from './reachability.ts'
 import { type Configuration, certificateSchema, configurationSchema, listenerSchema } from './schema.ts'
 import { validate } from './schema-problems.ts'
-import { certificateHosts, pemPath, readPem, type TlsFiles, tlsFileProblems } from './tls-files.ts'
+import {
+  authoritiesProblem,
+  certificateHosts,
+  pemPath,
+  readPem,
+  type TlsFiles,
+  tlsFileProblems,
+} from './tls-files.ts'
 import { type Path, YamlSource } from './yaml-source.ts'
 
 /** A configuration that was read and found right. */
@@ -78,8 +85,13 @@ function checkTlsFiles(folder: string, value: unknown, report: (path: Path, mess
     for (const { key, message } of problems) report([...path, key], message)
     return problems.length === 0
   }
+  const checkAuthorities = (path: Path, ca: string | undefined) => {
+    const problem = ca === undefined ? undefined : authoritiesProblem(folder, ca)
+    if (problem !== undefined) report(path, problem)
+  }
   for (const [index, item] of listOf(listeners)) {
     const { data } = listenerSchema.safeParse(item)
+    checkAuthorities(['listeners', index, 'client_certificates', 'ca'], data?.client_certificates?.ca)
     if (data?.protocol !== 'https' || !data.certificate || !data.key) continue
     check(['listeners', index], { certificate: data.certificate, key: data.key })
   }
@@ -101,6 +113,12 @@ function absolutePaths(folder: string, configuration: Configuration): Configurat
       ...listener,
       ...(listener.certificate && { certificate: pemPath(folder, listener.certificate) }),
       ...(listener.key && { key: pemPath(folder, listener.key) }),
+      ...(listener.client_certificates && {
+        client_certificates: {
+          ...listener.client_certificates,
+          ca: pemPath(folder, listener.client_certificates.ca),
+        },
+      }),
     })),
     certificates: configuration.certificates.map((entry) => ({
       ...entry,

@@ -56,10 +56,26 @@ export const listenerSchema = z
       .describe(
         'Whether HTTP/2 is spoken: by ALPN on https (there by default), as h2c on http (not by default).',
       ),
+    client_certificates: z
+      .strictObject({
+        ca: pem.describe('PEM file with the authorities that certificates of clients come from.'),
+        mode: z
+          .enum(['required', 'optional'])
+          .default('required')
+          .describe(
+            'Whether a client without a certificate is refused; one with a wrong certificate always is.',
+          ),
+      })
+      .optional()
+      .describe('Asks clients of an https listener for certificates (mTLS).'),
     min_tls_version: z.enum(['1.2', '1.3']).default('1.3').describe('Oldest TLS version that is accepted.'),
   })
   .refine((listener) => (listener.certificate === undefined) === (listener.key === undefined), {
     message: 'certificate and key go together',
+  })
+  .refine((listener) => listener.protocol === 'https' || !listener.client_certificates, {
+    path: ['client_certificates'],
+    message: 'client_certificates go with protocol: https',
   })
 
 /** A certificate that https listeners show to clients that ask for one of its hosts (RFC 6066 section 3). */

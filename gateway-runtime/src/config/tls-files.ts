@@ -51,6 +51,26 @@ export function tlsFileProblems(folder: string, files: TlsFiles): TlsFileProblem
   return problems
 }
 
+/** What is wrong with a PEM file of certificate authorities; undefined: nothing. */
+export function authoritiesProblem(folder: string, ca: string): string | undefined {
+  try {
+    authoritiesOf(readPem(folder, ca))
+    return undefined
+  } catch (error) {
+    return error instanceof UnreadableFile
+      ? `the certificates cannot be read: ${error.message}`
+      : 'not certificates in PEM'
+  }
+}
+
+/** The single certificates of a PEM text: at least one. */
+export function authoritiesOf(pem: string): string[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  if (blocks.length === 0) throw new Error('there is no certificate in it')
+  for (const block of blocks) new X509Certificate(block)
+  return blocks
+}
+
 /** The DNS names of the first certificate of a PEM text, in lower case. Its common name counts for nothing (RFC 9525). */
 export function certificateHosts(pem: string): string[] {
   const names = new X509Certificate(pem).subjectAltName ?? ''

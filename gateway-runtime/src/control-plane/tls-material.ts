@@ -1,6 +1,6 @@
 import { createSecureContext } from 'node:tls'
 import type { Snapshot } from '../config/snapshot.ts'
-import { certificateHosts, readPem } from '../config/tls-files.ts'
+import { authoritiesOf, certificateHosts, readPem } from '../config/tls-files.ts'
 import type { TlsMaterial } from '../worker-messages.ts'
 import { OperationalError } from './operational-error.ts'
 
@@ -10,9 +10,11 @@ import { OperationalError } from './operational-error.ts'
  */
 export function readTlsMaterial(snapshot: Snapshot): TlsMaterial {
   const reader = new Reader()
-  for (const { protocol, port, certificate, key } of snapshot.listeners) {
-    if (protocol !== 'https' || !certificate || !key) continue
-    reader.readPair(`listener on port ${port}`, certificate, key)
+  for (const { protocol, port, certificate, key, client_certificates } of snapshot.listeners) {
+    if (protocol !== 'https') continue
+    const owner = `listener on port ${port}`
+    if (certificate && key) reader.readPair(owner, certificate, key)
+    if (client_certificates) reader.readAuthorities(owner, client_certificates.ca)
   }
   const certificates = snapshot.certificates.map(({ name, hosts, certificate, key }) => {
     const pair = reader.readPair(`certificate ${JSON.stringify(name)}`, certificate, key)
@@ -26,13 +28,15 @@ class Reader {
   readonly texts = new Map<string, string>()
 
   readPair(owner: string, certificate: string, key: string): { certificate: string; key: string } {
-    try {
+    return explain(owner, () => {
       const pair = { certificate: this.#read(certificate), key: this.#read(key) }
-      createSecureContext({ cert: pair.certificate, key: pair.key })
+      createSecureContext({ ca: [], cert: pair.certificate, key: pair.key })
       return pair
-    } catch (error) {
-      throw new OperationalError(`${owner}: ${(error as Error).message}`, { cause: error })
-    }
+    })
+  }
+
+  readAuthorities(owner: string, ca: string): void {
+    explain(owner, () => authoritiesOf(this.#read(ca)))
   }
 
   #read(setting: string): string {
@@ -41,5 +45,13 @@ class Reader {
     const text = readPem('/', setting) // paths are absolute by now
     this.texts.set(setting, text)
     return text
+  }
+}
+
+function explain<Result>(owner: string, read: () => Result): Result {
+  try {
+    return read()
+  } catch (error) {
+    throw new OperationalError(`${owner}: ${(error as Error).message}`, { cause: error })
   }
 }

@@ -121,7 +121,7 @@ export class DataPlane implements WorkerContext {
     this.#connections.add(sniffer)
   }
 
-  #onHandshakeFailure(reason: string, client: string): void {
+  #onHandshakeFailure(reason: string, client: string | undefined): void {
     this.metrics.countHandshakeFailure()
     this.errorLog.write('warn', 'TLS handshake of a client failed', { reason, client })
   }

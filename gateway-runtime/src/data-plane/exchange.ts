@@ -1,5 +1,5 @@
-import type { Exchange as PluginExchange, PluginRequest } from '../plugins/contract.ts'
-import { type HeaderName, headerName } from './http1/header-name.ts'
+import type { ClientCertificate, Exchange as PluginExchange, PluginRequest } from '../plugins/contract.ts'
+import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import type { RouteRuntime } from './runtime.ts'
 
@@ -10,6 +10,7 @@ export interface ClientFacts {
   readonly localPort: number
   /** `TLSv1.3`, or undefined without TLS. */
   readonly tlsVersion: string | undefined
+  readonly clientCertificate: ClientCertificate | undefined
   readonly protocol: 'HTTP/1.1' | 'HTTP/2'
 }
 
@@ -75,6 +76,10 @@ export class Exchange implements PluginExchange, PluginRequest {
     return this
   }
 
+  get clientCertificate(): ClientCertificate | undefined {
+    return this.facts.clientCertificate
+  }
+
   get method(): string {
     return this.head.method
   }
@@ -101,7 +106,10 @@ export class Exchange implements PluginExchange, PluginRequest {
 
   header(name: string): string | undefined {
     const { names, values } = this.head
-    for (let index = 0; index < names.length; index++) if (names[index]!.lower === name) return values[index]
+    for (let index = 0; index < names.length; index++) {
+      const { lower, kind } = names[index]!
+      if (lower === name) return kind === HeaderKind.gatewayOwned ? undefined : values[index]
+    }
     return undefined
   }
 

@@ -1,3 +1,4 @@
+import type { ClientCertificate } from '../plugins/contract.ts'
 import type { Exchange } from './exchange.ts'
 import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
 import type { MessageHead } from './http1/parser.ts'
@@ -18,6 +19,9 @@ const ownFields = {
   forwardedFor: headerName('x-forwarded-for'),
   forwardedProto: headerName('x-forwarded-proto'),
   forwardedHost: headerName('x-forwarded-host'),
+  certificateSubject: headerName('x-client-cert-subject'),
+  certificateNames: headerName('x-client-cert-san'),
+  certificateFingerprint: headerName('x-client-cert-fingerprint'),
   via: headerName('via'),
 }
 
@@ -57,7 +61,14 @@ export function writeRequestFields(exchange: Exchange, sink: FieldSink): void {
   sink.field(ownFields.forwardedFor, forwardedFor + facts.peerAddress)
   if (!forwardedProto) sink.field(ownFields.forwardedProto, facts.scheme)
   if (!forwardedHost) sink.field(ownFields.forwardedHost, head.authority)
+  if (facts.clientCertificate) writeCertificateFields(facts.clientCertificate, sink)
   sink.field(ownFields.via, head.version === 20 ? '2 gatehouse' : '1.1 gatehouse')
+}
+
+function writeCertificateFields({ subject, names, fingerprint }: ClientCertificate, sink: FieldSink): void {
+  if (subject !== '') sink.field(ownFields.certificateSubject, subject)
+  if (names.length > 0) sink.field(ownFields.certificateNames, names.join(', '))
+  sink.field(ownFields.certificateFingerprint, fingerprint)
 }
 
 /**

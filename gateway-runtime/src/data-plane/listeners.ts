@@ -3,8 +3,10 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Listener, TlsSettings } from '../config/schema.ts'
 import type { Snapshot } from '../config/snapshot.ts'
+import type { ClientCertificate } from '../plugins/contract.ts'
 import type { TlsMaterial } from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
+import { describeClientCertificate } from './tls/client-certificate.ts'
 import { type GivenTls, TlsEndpoint } from './tls/tls-endpoint.ts'
 import { plainAddress } from './trusted-proxies.ts'
 
@@ -13,8 +15,8 @@ const backlog = 4_096 // the kernel takes the smaller of this and net.core.somax
 export interface ListenerEvents {
   /** A client, as far as it is known before its first byte; `sniff`: that byte tells which protocol it speaks. */
   onConnection(socket: Socket, facts: ClientFacts, sniff: boolean): void
-  /** `client`: its address. */
-  onHandshakeFailure(reason: string, client: string): void
+  /** `client`: its address, where it is still known. */
+  onHandshakeFailure(reason: string, client: string | undefined): void
 }
 
 interface OpenListener {
@@ -23,8 +25,13 @@ interface OpenListener {
 }
 
 /** What cannot be changed without opening the socket anew. */
-const keyOf = ({ host, port, protocol, http2 }: Listener, { handshake_timeout }: TlsSettings): string =>
-  JSON.stringify([host, port, protocol, http2, protocol === 'https' && handshake_timeout])
+function keyOf(
+  { host, port, protocol, http2, client_certificates }: Listener,
+  settings: TlsSettings,
+): string {
+  const tls = protocol === 'https' && [settings.handshake_timeout, client_certificates?.mode]
+  return JSON.stringify([host, port, http2, tls])
+}
 
 /** The listening sockets of one worker. Every worker has its own (SO_REUSEPORT); the kernel spreads connections. */
 export class Listeners {
@@ -80,25 +87,36 @@ export class Listeners {
       // Paused: nothing may be read before the connection has its own way of reading.
       const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: !sniff }
       const server = createServer(options, (socket) =>
-        this.#events.onConnection(socket, clientFacts(socket, undefined), sniff),
+        this.#events.onConnection(socket, clientFacts(socket), sniff),
       )
       return { server, tls: undefined }
     }
     const tls = new TlsEndpoint(listener, given, {
-      onSecure: (socket) => this.#events.onConnection(socket, clientFacts(socket, socket), false),
-      onFailure: (reason, address) => this.#events.onHandshakeFailure(reason, plainAddress(address)),
+      onSecure: (socket) => {
+        const facts = clientFacts(socket, socket, listener.client_certificates !== undefined)
+        this.#events.onConnection(socket, facts, false)
+      },
+      onFailure: (reason, address) =>
+        this.#events.onHandshakeFailure(reason, address === undefined ? undefined : plainAddress(address)),
     })
     return { server: tls.server, tls }
   }
 }
 
-const clientFacts = (socket: Socket, tls: TLSSocket | undefined): ClientFacts => ({
+const clientFacts = (socket: Socket, tls?: TLSSocket, certified = false): ClientFacts => ({
   peerAddress: plainAddress(socket.remoteAddress),
   scheme: tls ? 'https' : 'http',
   localPort: socket.localPort ?? 0,
   tlsVersion: tls?.getProtocol() ?? undefined,
+  clientCertificate: certified ? clientCertificate(tls!) : undefined,
   protocol: tls?.alpnProtocol === 'h2' ? 'HTTP/2' : 'HTTP/1.1',
 })
+
+/** Only what was verified: a session that is resumed counts as authorized even where it began without a certificate. */
+function clientCertificate(socket: TLSSocket): ClientCertificate | undefined {
+  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined
+  return certificate && describeClientCertificate(certificate)
+}
 
 async function listen(server: Server, { host, port }: Listener): Promise<void> {
   server.listen({ host, port, backlog, reusePort: true, ipv6Only: false })

@@ -11,12 +11,24 @@ export interface PluginRequest {
   header(name: string): string | undefined
 }
 
+/** A certificate that a client has shown and that was verified. */
+export interface ClientCertificate {
+  /** Distinguished name as RFC 4514 writes it: `CN=orders,O=Example`. */
+  readonly subject: string
+  /** Alternative names: `DNS:orders.example.com`, `URI:spiffe://example.com/orders`. */
+  readonly names: readonly string[]
+  /** SHA-256, 64 lower-case hexadecimal digits. */
+  readonly fingerprint: string
+}
+
 /** One request and its answer, on their way through the gateway. */
 export interface Exchange {
   readonly request: PluginRequest
   /** Address of the client: the peer, or what a trusted proxy said. */
   readonly clientAddress: string
   readonly requestId: string
+  /** Undefined where the listener asks for none, or the client showed none. */
+  readonly clientCertificate: ClientCertificate | undefined
   readonly routeName: string | undefined
   readonly serviceName: string | undefined
   /** Adds a header to the answer, whoever makes it. */

@@ -59,6 +59,7 @@ export class AccessLog {
     if (exchange.target) line += `,"target":"${exchange.target}","attempts":${exchange.attempts}`
     if (exchange.code) line += `,"code":"${exchange.code}"`
     if (facts.tlsVersion) line += `,"tls_version":"${facts.tlsVersion}"`
+    if (facts.clientCertificate) line += `,"client_certificate":${quote(facts.clientCertificate.subject)}`
     const userAgent = exchange.header('user-agent')
     if (userAgent !== undefined) line += `,"user_agent":${quote(userAgent)}`
     this.#file.append(`${line}}\n`)

@@ -17,6 +17,8 @@ export const HeaderKind = {
   /** A name that two servers could take for different ones (`_`, `.`): dropped. */
   ambiguous: 11,
   date: 12,
+  /** Only the gateway says it: from clients, and from proxies in front, it counts for nothing and is not passed on. */
+  gatewayOwned: 13,
 } as const
 export type HeaderKind = (typeof HeaderKind)[keyof typeof HeaderKind]
 
@@ -53,6 +55,11 @@ const kinds = new Map<string, HeaderKind>([
   ['content-type', HeaderKind.singleton],
   ['origin', HeaderKind.singleton],
   ['date', HeaderKind.date],
+  ['x-client-cert-subject', HeaderKind.gatewayOwned],
+  ['x-client-cert-san', HeaderKind.gatewayOwned],
+  ['x-client-cert-fingerprint', HeaderKind.gatewayOwned],
+  ['client-cert', HeaderKind.gatewayOwned], // RFC 9440
+  ['client-cert-chain', HeaderKind.gatewayOwned],
 ])
 
 const known = new Map<string, HeaderName>()

@@ -1,6 +1,7 @@
 import { constants, hash } from 'node:crypto'
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
 import type { Listener, TlsSettings } from '../../config/schema.ts'
+import { authoritiesOf } from '../../config/tls-files.ts'
 import type { TlsMaterial } from '../../worker-messages.ts'
 import { type CertificateStore, PreparedCertificates } from './certificate-store.ts'
 
@@ -33,6 +34,12 @@ export interface TlsEvents {
   onFailure(reason: string, peerAddress: string | undefined): void
 }
 
+function reasonOf(error: NodeJS.ErrnoException, socket: TLSSocket): string {
+  // Node.js closes where the certificate of a client is wrong, and says only here why.
+  const { authorizationError } = socket as { authorizationError?: unknown }
+  return authorizationError ? String(authorizationError) : (error.code ?? error.message)
+}
+
 /** The TLS side of one listener: its server, and the certificates that it chooses from. */
 export class TlsEndpoint {
   readonly server: Server
@@ -41,18 +48,29 @@ export class TlsEndpoint {
 
   /** Throws where a certificate or key is none. */
   constructor(listener: Listener, given: GivenTls, events: TlsEvents) {
+    const mode = listener.client_certificates?.mode
     this.server = createServer({
+      requestCert: mode !== undefined,
+      rejectUnauthorized: mode === 'required',
       allowHalfOpen: true,
       noDelay: true,
       handshakeTimeout: given.settings.handshake_timeout,
       ALPNProtocols: listener.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
       SNICallback: (serverName, choose) => this.#choose(serverName, choose),
     })
-    this.server.on('secureConnection', (socket) => events.onSecure(socket))
+    this.server.on('secureConnection', (socket) => {
+      // Node.js lets a wrong one pass where none is required, and takes a resumed session without one for authorized.
+      const isWrong =
+        mode !== undefined && (socket.getPeerX509Certificate() ? !socket.authorized : mode === 'required')
+      if (isWrong) {
+        events.onFailure(String(socket.authorizationError), socket.remoteAddress)
+        socket.destroy()
+      } else events.onSecure(socket)
+    })
     this.server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-      // Whoever connects and goes without a byte (a load balancer that looks whether the port is open) failed nothing.
-      if (socket.bytesRead > 0 || error.code !== 'ECONNRESET')
-        events.onFailure(error.code ?? error.message, socket.remoteAddress)
+      const reason = reasonOf(error, socket)
+      // Whoever connects and goes (a load balancer that looks whether the port is open) failed nothing.
+      if (reason !== 'ECONNRESET') events.onFailure(reason, socket.remoteAddress)
       socket.destroy()
     })
     this.apply(listener, given)
@@ -61,8 +79,9 @@ export class TlsEndpoint {
   /** Takes up settings and certificates for connections to come. Throws where one is none; nothing has changed then. */
   apply(listener: Listener, { material, ticketKeys }: GivenTls): void {
     const { pem, certificates } = material
-    // Clients are asked for no certificate: the authorities of the system need not be loaded.
-    const settings = { ca: [] }
+    // Never those of the system: a client is somebody only by an authority that the listener names.
+    const ca = listener.client_certificates ? authoritiesOf(pem.get(listener.client_certificates.ca)!) : []
+    const settings = { ca }
     this.#certificates.replace(certificates, settings)
     this.server.setSecureContext({
       ...settings,
@@ -72,8 +91,8 @@ export class TlsEndpoint {
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       sessionTimeout,
       ticketKeys: Buffer.from(ticketKeys),
-      // A session of one listener is not taken by another, which may ask more of its clients.
-      sessionIdContext: hash('sha256', JSON.stringify(listener)).substring(0, 32),
+      // A session of one listener is not taken by another, nor by authorities that have changed.
+      sessionIdContext: hash('sha256', JSON.stringify([listener, ca])).substring(0, 32),
       ...(listener.certificate !== undefined && { cert: pem.get(listener.certificate)! }),
       ...(listener.key !== undefined && { key: pem.get(listener.key)! }),
     })

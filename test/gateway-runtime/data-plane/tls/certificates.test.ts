@@ -104,6 +104,9 @@ describe('the certificate that a client is shown', () => {
   test('is none where the name is unknown and the listener says so, or has none of its own', async () => {
     const first = await withOwn((_, several) => [{ name: 'several', ...several }], { unknown_sni: 'refuse' })
     await expect(first.shown('unknown.test')).rejects.toThrow(/disconnected|closed|ECONNRESET/)
+    await eventually('the line', async () =>
+      /client failed reason="no certificate is for the server name"/.test(await first.gateway.errorLog()),
+    )
     expect(await first.shown('a.test')).toBe('several')
     expect(await first.shown(undefined, { rejectUnauthorized: false })).toBe('own.test')
     const second = await start({}, (_, several) => [{ name: 'several', ...several }])
