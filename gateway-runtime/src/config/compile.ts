@@ -8,6 +8,7 @@ import type {
   Balancing,
   CompiledRoute,
   CompiledService,
+  CompiledTls,
   CompiledUpstream,
   HashSource,
   Snapshot,
@@ -81,7 +82,6 @@ function hashSource(upstream: Upstream, kind: Upstream['hash_on'], header: strin
 function compileService(service: Service, upstreams: ReadonlyMap<string, CompiledUpstream>): CompiledService {
   return {
     name: service.name,
-    tlsVerify: service.tls_verify,
     http2: usesHttp2(service),
     retries: service.retries,
     connectTimeout: service.connect_timeout,
@@ -90,9 +90,7 @@ function compileService(service: Service, upstreams: ReadonlyMap<string, Compile
     tryTimeout: service.try_timeout,
     totalTimeout: service.total_timeout,
     retryBudget: service.retry_budget,
-    ...(service.url === undefined
-      ? behindUpstream(service, upstreams)
-      : behindUrl(service.name, service.url)),
+    ...(service.url === undefined ? behindUpstream(service, upstreams) : behindUrl(service, service.url)),
   }
 }
 
@@ -108,7 +106,7 @@ function behindUpstream(service: Service, upstreams: ReadonlyMap<string, Compile
   if (!upstream) throw new Error(`service ${JSON.stringify(service.name)} has no upstream`)
   return {
     upstream,
-    tls: service.protocol === 'https' || service.protocol === 'grpcs',
+    tls: service.protocol === 'https' || service.protocol === 'grpcs' ? compileTls(service) : undefined,
     path: withoutLastSlash(service.path ?? ''),
     hostHeader: undefined,
   }
@@ -117,10 +115,10 @@ function behindUpstream(service: Service, upstreams: ReadonlyMap<string, Compile
 const plainUpstream = upstreamSchema.parse({ name: 'url', targets: [{ target: 'url' }] })
 
 /** A service with a url is an upstream with one target. */
-function behindUrl(name: string, text: string): Destination {
+function behindUrl(service: Service, text: string): Destination {
   const url = new URL(text)
   const tls = url.protocol === 'https:' || url.protocol === 'grpcs:'
-  const upstream = `service:${name}`
+  const upstream = `service:${service.name}`
   const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port)
   return {
     upstream: {
@@ -131,7 +129,7 @@ function behindUrl(name: string, text: string): Destination {
       balancing: compileBalancing(plainUpstream),
       targets: [compileTarget(upstream, url.hostname, port, 100)],
     },
-    tls,
+    tls: tls ? compileTls(service) : undefined,
     path: withoutLastSlash(url.pathname),
     hostHeader: url.host,
   }
@@ -149,6 +147,14 @@ function splitAddress(address: string): { host: string; port: number | undefined
   const [, host, port] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(address)!
   return { host: host!, port: port === undefined ? undefined : Number(port) }
 }
+
+const compileTls = (service: Service): CompiledTls => ({
+  verify: service.tls_verify,
+  ca: service.ca,
+  clientCertificate: service.client_certificate,
+  clientKey: service.client_key,
+  serverName: service.server_name,
+})
 
 const withoutLastSlash = (path: string) => path.replace(/\/+$/, '')
 

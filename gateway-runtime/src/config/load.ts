@@ -5,7 +5,13 @@ import { type FolderContents, readFolder } from './folder.ts'
 import { interpolate } from './interpolation.ts'
 import { merge } from './merge.ts'
 import { checkReachability } from './reachability.ts'
-import { type Configuration, certificateSchema, configurationSchema, listenerSchema } from './schema.ts'
+import {
+  type Configuration,
+  certificateSchema,
+  configurationSchema,
+  listenerSchema,
+  serviceSchema,
+} from './schema.ts'
 import { validate } from './schema-problems.ts'
 import {
   authoritiesProblem,
@@ -79,7 +85,7 @@ export function loadConfiguration(folder: string, options: LoadOptions = {}): Lo
 }
 
 function checkTlsFiles(folder: string, value: unknown, report: (path: Path, message: string) => void): void {
-  const { listeners, certificates } = value as { listeners?: unknown; certificates?: unknown }
+  const { listeners, certificates, services } = value as Record<string, unknown>
   const check = (path: Path, files: TlsFiles): boolean => {
     const problems = tlsFileProblems(folder, files)
     for (const { key, message } of problems) report([...path, key], message)
@@ -94,6 +100,14 @@ function checkTlsFiles(folder: string, value: unknown, report: (path: Path, mess
     checkAuthorities(['listeners', index, 'client_certificates', 'ca'], data?.client_certificates?.ca)
     if (data?.protocol !== 'https' || !data.certificate || !data.key) continue
     check(['listeners', index], { certificate: data.certificate, key: data.key })
+  }
+  for (const [index, item] of listOf(services)) {
+    const { data } = serviceSchema.safeParse(item)
+    checkAuthorities(['services', index, 'ca'], data?.ca)
+    if (!data?.client_certificate || !data.client_key) continue
+    const files = { certificate: data.client_certificate, key: data.client_key }
+    for (const { key, message } of tlsFileProblems(folder, files))
+      report(['services', index, `client_${key}`], message)
   }
   for (const [index, item] of listOf(certificates)) {
     const { data } = certificateSchema.safeParse(item)
@@ -110,20 +124,28 @@ function absolutePaths(folder: string, configuration: Configuration): Configurat
     ...configuration,
     logs: { ...configuration.logs, directory: resolve(folder, configuration.logs.directory) },
     listeners: configuration.listeners.map((listener) => ({
-      ...listener,
-      ...(listener.certificate && { certificate: pemPath(folder, listener.certificate) }),
-      ...(listener.key && { key: pemPath(folder, listener.key) }),
+      ...withPemPaths(folder, listener, ['certificate', 'key']),
       ...(listener.client_certificates && {
-        client_certificates: {
-          ...listener.client_certificates,
-          ca: pemPath(folder, listener.client_certificates.ca),
-        },
+        client_certificates: withPemPaths(folder, listener.client_certificates, ['ca']),
       }),
     })),
-    certificates: configuration.certificates.map((entry) => ({
-      ...entry,
-      certificate: pemPath(folder, entry.certificate),
-      key: pemPath(folder, entry.key),
-    })),
+    certificates: configuration.certificates.map((entry) =>
+      withPemPaths(folder, entry, ['certificate', 'key']),
+    ),
+    services: configuration.services.map((service) =>
+      withPemPaths(folder, service, ['ca', 'client_certificate', 'client_key']),
+    ),
   }
+}
+
+function withPemPaths<Entry extends object>(
+  folder: string,
+  entry: Entry,
+  keys: readonly (keyof Entry)[],
+): Entry {
+  const paths = keys.flatMap((key) => {
+    const setting = entry[key]
+    return typeof setting === 'string' ? [[key, pemPath(folder, setting)] as const] : []
+  })
+  return { ...entry, ...Object.fromEntries(paths) }
 }

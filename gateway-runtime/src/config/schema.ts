@@ -135,6 +135,23 @@ export const serviceSchema = z
       .prefault({})
       .describe('How many requests may be tried again in ten seconds, by each worker.'),
     tls_verify: z.boolean().default(true).describe('Whether the certificate of an https target is verified.'),
+    ca: pem
+      .optional()
+      .describe(
+        'PEM file with the authorities that certificates of targets come from, in place of the public ones.',
+      ),
+    client_certificate: pem
+      .optional()
+      .describe('PEM file with the certificate chain that targets are shown (mTLS).'),
+    client_key: pem.optional().describe('PEM file with the private key of client_certificate.'),
+    server_name: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, 'expected a host name')
+      .max(253)
+      .optional()
+      .describe(
+        'Name that targets are asked for (SNI) and that their certificate must have; the host of url.',
+      ),
     tags,
   })
   .refine((service) => (service.url === undefined) !== (service.upstream === undefined), {
@@ -143,6 +160,18 @@ export const serviceSchema = z
   .refine((service) => service.url === undefined || (!service.protocol && !service.path), {
     message: 'protocol and path go with upstream; a url says both itself',
   })
+  .refine(
+    ({ client_certificate, client_key }) => (client_certificate === undefined) === (client_key === undefined),
+    {
+      message: 'client_certificate and client_key go together',
+    },
+  )
+  .refine(
+    ({ url, protocol, ca, client_certificate, server_name }) =>
+      (ca ?? client_certificate ?? server_name) === undefined ||
+      /^(https|grpcs)(:|$)/i.test(url ?? protocol ?? ''),
+    { message: 'ca, client_certificate, client_key and server_name go with https or grpcs' },
+  )
 
 const matchedValues = z.array(z.string().max(4_096)).min(1).max(1_024)
 

@@ -88,11 +88,20 @@ export interface CompiledUpstream {
   readonly circuitBreaker: CircuitBreaker
 }
 
+/** How targets are spoken to over TLS; certificates and the key are paths or PEM texts. */
+export interface CompiledTls {
+  readonly verify: boolean
+  readonly ca: string | undefined
+  readonly clientCertificate: string | undefined
+  readonly clientKey: string | undefined
+  readonly serverName: string | undefined
+}
+
 export interface CompiledService {
   readonly name: string
   readonly upstream: CompiledUpstream
-  readonly tls: boolean
-  readonly tlsVerify: boolean
+  /** Undefined: in clear. */
+  readonly tls: CompiledTls | undefined
   readonly http2: boolean
   /** Put before the path that is sent on; without a slash at its end; '' for none. */
   readonly path: string

@@ -16,6 +16,12 @@ export function readTlsMaterial(snapshot: Snapshot): TlsMaterial {
     if (certificate && key) reader.readPair(owner, certificate, key)
     if (client_certificates) reader.readAuthorities(owner, client_certificates.ca)
   }
+  for (const { name, tls } of new Set(snapshot.routes.map(({ service }) => service))) {
+    const { ca, clientCertificate, clientKey } = tls ?? {}
+    const owner = `service ${JSON.stringify(name)}`
+    if (ca !== undefined) reader.readAuthorities(owner, ca)
+    if (clientCertificate !== undefined) reader.readPair(owner, clientCertificate, clientKey!)
+  }
   const certificates = snapshot.certificates.map(({ name, hosts, certificate, key }) => {
     const pair = reader.readPair(`certificate ${JSON.stringify(name)}`, certificate, key)
     const own = hosts?.map((host) => host.toLowerCase()) ?? certificateHosts(pair.certificate)

@@ -58,7 +58,7 @@ export class DataPlane implements WorkerContext {
   async apply({ snapshot: packed, memory, tls, ticketKeys }: SnapshotMessage): Promise<void> {
     const snapshot = unpackSnapshot(packed)
     const previous = this.#runtime
-    const worker = { wheel: this.wheel, index: this.#settings.index, runtime: previous }
+    const worker = { wheel: this.wheel, index: this.#settings.index, runtime: previous, pem: tls.pem }
     const runtime = new RuntimeBuilder(snapshot, memory, worker).build()
     // The first connection may come before `apply` returns.
     this.#runtime ??= runtime

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { monotonicNow } from '../clock.ts'
 import type { Limits } from '../config/schema.ts'
 import type {
@@ -60,6 +61,7 @@ export interface Runtime {
 export class RuntimeBuilder {
   readonly #snapshot: Snapshot
   readonly #memory: SharedMemory
+  readonly #pem: ReadonlyMap<string, string>
   readonly #wheel: TimerWheel
   readonly #previous: Runtime | undefined
   readonly #workerIndex: number
@@ -69,10 +71,17 @@ export class RuntimeBuilder {
   constructor(
     snapshot: Snapshot,
     memory: SharedMemory,
-    worker: { readonly wheel: TimerWheel; readonly index: number; readonly runtime: Runtime | undefined },
+    worker: {
+      readonly wheel: TimerWheel
+      readonly index: number
+      readonly runtime: Runtime | undefined
+      /** Certificates and keys by what the configuration says. */
+      readonly pem: ReadonlyMap<string, string>
+    },
   ) {
     this.#snapshot = snapshot
     this.#memory = memory
+    this.#pem = worker.pem
     this.#wheel = worker.wheel
     this.#workerIndex = worker.index
     this.#previous = worker.runtime
@@ -123,9 +132,13 @@ export class RuntimeBuilder {
 
   #pool(service: CompiledService, upstream: CompiledUpstream, targetId: string): TargetPool {
     const target = upstream.targets.find(({ id }) => id === targetId)!
-    const transport = transportOf(service)
+    const transport = transportOf(service, this.#pem)
     const { circuitBreaker, passiveCheck } = upstream
-    const key = JSON.stringify([target, transport, circuitBreaker, passiveCheck, this.#snapshot.limits])
+    // Hashed: a private key is in it.
+    const key = hash(
+      'sha256',
+      JSON.stringify([target, transport, circuitBreaker, passiveCheck, this.#snapshot.limits]),
+    )
     const pool =
       this.#pools.get(key) ?? this.#previous?.pools.get(key) ?? this.#newPool(target, upstream, transport)
     this.#pools.set(key, pool)

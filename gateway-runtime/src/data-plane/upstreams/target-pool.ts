@@ -1,4 +1,4 @@
-import { connect, isIP } from 'node:net'
+import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Limits } from '../../config/schema.ts'
 import type { CompiledService, CompiledUpstream, Target } from '../../config/snapshot.ts'
@@ -10,21 +10,22 @@ import { Http2Pool } from './http2-pool.ts'
 import { OutcomeWindow } from './outcome-window.ts'
 import { type ConnectionOwner, type Transport, UpstreamConnection } from './upstream-connection.ts'
 import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
+import { tlsOptions, type UpstreamTls, upstreamTlsOf } from './upstream-tls.ts'
 
 /** How a service speaks to its targets; pools are shared by the services that do it alike. */
 export interface TransportSettings {
-  readonly tls: boolean
-  readonly tlsVerify: boolean
+  /** Undefined: in clear. */
+  readonly tls: UpstreamTls | undefined
   readonly http2: boolean
-  /** Name for SNI and certificate; undefined: the target's own. */
-  readonly serverName: string | undefined
 }
 
-export const transportOf = (service: CompiledService): TransportSettings => ({
-  tls: service.tls,
-  tlsVerify: service.tlsVerify,
+/** `pem`: see `upstreamTlsOf`. */
+export const transportOf = (
+  service: CompiledService,
+  pem: ReadonlyMap<string, string>,
+): TransportSettings => ({
+  tls: upstreamTlsOf(service, pem),
   http2: service.http2,
-  serverName: service.tls ? service.hostHeader?.replace(/:\d+$/, '') : undefined,
 })
 
 /** The connections of one worker to one target. */
@@ -115,8 +116,7 @@ export class TargetPool implements ConnectionOwner, Balanced {
   }
 }
 
-function transportTo({ host, port }: Target, settings: TransportSettings): Transport {
-  const { tls, tlsVerify, http2, serverName } = settings
+function transportTo({ host, port }: Target, { tls, http2 }: TransportSettings): Transport {
   if (!tls) {
     return {
       scheme: 'http',
@@ -124,20 +124,12 @@ function transportTo({ host, port }: Target, settings: TransportSettings): Trans
       open: (onread) => connect({ host, port, noDelay: true, onread }),
     }
   }
-  const name = serverName ?? host
-  const tlsSettings = {
-    host,
-    port,
-    rejectUnauthorized: tlsVerify,
-    ALPNProtocols: [http2 ? 'h2' : 'http/1.1'],
-    // RFC 6066 section 3: an address is not a server name; the certificate is checked against it all the same.
-    ...(isIP(name) ? {} : { servername: name }),
-  }
+  const optionsOf = tlsOptions(host, http2, tls)
   return {
     scheme: 'https',
     connectEvent: 'secureConnect',
     open: (onread) => {
-      const options = { ...tlsSettings, onread } // tls.connect hands it to net.connect
+      const options = { ...optionsOf(), host, port, onread } // tls.connect hands it to net.connect
       return connectTls(options)
     },
   }

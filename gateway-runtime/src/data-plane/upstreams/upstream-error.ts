@@ -35,11 +35,14 @@ export class UpstreamError extends Error {
 /** The failure that an error of a socket stands for. */
 export function classifySocketError(error: NodeJS.ErrnoException, connected: boolean): UpstreamError {
   const code = error.code ?? error.name
+  // With TLS 1.3 a target refuses the gateway's certificate only behind the handshake.
+  if (connected && /^ERR_SSL_.*ALERT/.test(code)) return new UpstreamError('tls-failed', code, false)
   if (connected) return new UpstreamError('connection-reset', code, false)
   if (code === 'ECONNREFUSED') return new UpstreamError('connection-refused', code, true)
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new UpstreamError('name-not-resolved', code, true)
   if (code === 'ETIMEDOUT') return new UpstreamError('connect-timeout', code, true)
-  if (/^ERR_(TLS|SSL)|CERT|SELF_SIGNED|UNABLE_TO/.test(code))
-    return new UpstreamError('tls-failed', code, true)
+  if (code.startsWith('ERR_SSL')) return new UpstreamError('tls-failed', code, true) // its message is for OpenSSL's authors
+  if (/^ERR_TLS|CERT|SELF_SIGNED|UNABLE_TO/.test(code))
+    return new UpstreamError('tls-failed', `${code}: ${error.message}`, true)
   return new UpstreamError('connection-failed', code, true)
 }
