@@ -18,6 +18,9 @@ export interface SharedMemory {
   readonly plugins: ReadonlyMap<string, SharedArrayBuffer>
 }
 
+/** Name of a target → its addresses, IPv6 first; without names of which none were found yet. */
+export type Addresses = ReadonlyMap<string, readonly string[]>
+
 /** A certificate that is shown to clients which name one of its hosts. */
 export interface ServerCertificate {
   readonly name: string
@@ -49,9 +52,12 @@ export type MessageToWorker =
       readonly memory: SharedMemory
       readonly tls: TlsMaterial
       readonly ticketKeys: Uint8Array
+      readonly addresses: Addresses
     }
   /** What session tickets are encrypted with from now on: 48 bytes, the same for all workers. */
   | { readonly type: 'ticket-keys'; readonly ticketKeys: Uint8Array }
+  /** The addresses of these names are others now. */
+  | { readonly type: 'addresses'; readonly addresses: Addresses }
   /** Take no new connections and close those that are idle; answer `drained` when none is left. */
   | { readonly type: 'drain' }
   | { readonly type: 'reopen-logs' }

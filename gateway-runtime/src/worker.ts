@@ -27,6 +27,9 @@ async function handle(message: MessageToWorker): Promise<void> {
       await dataPlane.drain()
       send({ type: 'drained' })
       break
+    case 'addresses':
+      dataPlane.updateAddresses(message.addresses)
+      break
     case 'reopen-logs':
       dataPlane.reopenLogs()
       break

@@ -21,7 +21,7 @@ parentPort!.on('message', (task: RouterTask) => parentPort!.postMessage(perform(
 function perform(task: RouterTask): number {
   if ('match' in task) return matchTime(runtimes.get(task.match)!, task.requests)
   const start = process.threadCpuUsage()
-  const worker = { wheel: new TimerWheel(), index: 0, runtime: undefined }
+  const worker = { wheel: new TimerWheel(), index: 0, runtime: undefined, pem: new Map() }
   runtimes.set(task.build, new RuntimeBuilder(unpackSnapshot(task.packed), task.memory, worker).build())
   return threadTime(start)
 }

@@ -10,8 +10,9 @@ export interface Upstream {
   readonly target: string
   /** Every request it was sent, in order; headers as they came. */
   readonly requests: readonly IncomingMessage[]
-  /** How many connections were opened to it so far. */
+  /** How many connections were opened to it so far, and how many are open now. */
   readonly connections: number
+  readonly openConnections: number
   /** Stops listening and breaks all connections. */
   stop(): Promise<void>
 }
@@ -42,11 +43,15 @@ export const echo: RequestListener = (request, response) => {
 export const silence: RequestListener = () => {}
 
 /**
- * Starts an upstream on a free port of 127.0.0.1.
+ * Starts an upstream on a free port of 127.0.0.1, or of another loopback address.
  * @param handler - what answers; `echo` where it is left out
  * @param port - a certain port, to bring back one that was stopped
  */
-export async function startUpstream(handler: RequestListener = echo, port = 0): Promise<Upstream> {
+export async function startUpstream(
+  handler: RequestListener = echo,
+  port = 0,
+  host = '127.0.0.1',
+): Promise<Upstream> {
   const requests: IncomingMessage[] = []
   const sockets = new Set<Socket>()
   let connections = 0
@@ -61,17 +66,21 @@ export async function startUpstream(handler: RequestListener = echo, port = 0): 
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
+    server.listen(port, host, resolve)
   })
   const address = server.address() as AddressInfo
+  const target = `${host.includes(':') ? `[${host}]` : host}:${address.port}`
 
   return {
     port: address.port,
-    url: `http://127.0.0.1:${address.port}`,
-    target: `127.0.0.1:${address.port}`,
+    url: `http://${target}`,
+    target,
     requests,
     get connections() {
       return connections
+    },
+    get openConnections() {
+      return sockets.size
     },
     stop: () =>
       new Promise((resolve) => {

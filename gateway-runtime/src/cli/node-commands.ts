@@ -35,6 +35,9 @@ interface Status {
     readonly circuit: string
     /** Null: nobody looks. */
     readonly health: string | null
+    /** Of a target with a name. */
+    readonly addresses?: readonly string[]
+    readonly dns_error?: string | null
   }[]
 }
 
@@ -111,11 +114,12 @@ async function showStatus(settings: Settings): Promise<void> {
   const warnings = status.configuration.warnings.map((warning) => `warning: ${formatProblem(warning)}`)
   if (warnings.length > 0) print(`\n${warnings.join('\n')}`)
   if (status.targets.length === 0) return
-  const rows = status.targets.map(({ upstream, target, circuit, health }) => [
+  const rows = status.targets.map(({ upstream, target, circuit, health, addresses, dns_error }) => [
     upstream,
     target,
     circuit,
     health ?? 'not checked',
+    [...(addresses ?? []), ...(dns_error ? [`(DNS: ${dns_error})`] : [])].join(' '),
   ])
-  print(`\n${table(['UPSTREAM', 'TARGET', 'CIRCUIT', 'HEALTH'], rows)}`)
+  print(`\n${table(['UPSTREAM', 'TARGET', 'CIRCUIT', 'HEALTH', 'ADDRESSES'], rows)}`)
 }

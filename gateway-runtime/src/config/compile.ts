@@ -38,6 +38,7 @@ export function compile({ routes: written, ...others }: Configuration): Snapshot
     certificates: configuration.certificates,
     tls: configuration.tls,
     limits: configuration.limits,
+    dns: configuration.dns,
     trustedProxies: configuration.trusted_proxies,
     refusesAmbiguousNames: configuration.ambiguous_header_names === 'refuse',
     routes,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { dnsSchema } from './dns-settings.ts'
 import { duration } from './duration.ts'
 import { healthChecksSchema } from './health-checks-schema.ts'
 
@@ -463,6 +464,7 @@ export const configurationSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  dns: dnsSchema.prefault({}),
   trusted_proxies: z
     .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]))
     .default([])

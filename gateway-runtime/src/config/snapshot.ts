@@ -1,3 +1,4 @@
+import type { Dns } from './dns-settings.ts'
 import type { Certificate, CircuitBreaker, Limits, Listener, TlsSettings } from './schema.ts'
 
 /*
@@ -167,6 +168,7 @@ export interface Snapshot {
   readonly certificates: readonly Certificate[]
   readonly tls: TlsSettings
   readonly limits: Limits
+  readonly dns: Dns
   readonly trustedProxies: readonly string[]
   readonly refusesAmbiguousNames: boolean
   readonly routes: readonly CompiledRoute[]

@@ -16,6 +16,8 @@ import { version } from '../version.ts'
 import { createAdminApi } from './admin-api.ts'
 import { openAdminToken } from './admin-token.ts'
 import { ConfigurationStore } from './configuration-store.ts'
+import type { NameState } from './dns/followed-name.ts'
+import { NameResolver } from './dns/name-resolver.ts'
 import { HealthChecks, isWatched } from './health-checks/health-checks.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
@@ -46,6 +48,7 @@ export class GatewayNode {
   #errorLog: ErrorLog | undefined
   #supervisor: Supervisor | undefined
   #healthChecks: HealthChecks | undefined
+  #names: NameResolver | undefined
   #admin: FastifyInstance | undefined
   #status: Server | undefined
 
@@ -66,12 +69,13 @@ export class GatewayNode {
     const token = openAdminToken(stateDirectory(stateOption, folder))
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     const settings = { workers, logDirectory: configuration.logs.directory }
-    this.#supervisor = new Supervisor(
-      settings,
-      this.#options.workerScript,
-      this.#errorLog,
-      this.#ticketKeys.current,
+    this.#names = new NameResolver(this.#errorLog, (name, addresses) =>
+      this.#supervisor?.updateAddresses(new Map([[name, addresses]])),
     )
+    this.#supervisor = new Supervisor(settings, this.#options.workerScript, this.#errorLog, {
+      ticketKeys: this.#ticketKeys.current,
+      addresses: this.#names.addresses,
+    })
     this.#healthChecks = new HealthChecks(this.#supervisor.memory, this.#errorLog)
     await this.#startStatusServer(configuration)
     await this.#apply(snapshot, loaded)
@@ -104,6 +108,7 @@ export class GatewayNode {
       this.#errorLog?.write('warn', 'requests were cut off: they took longer than limits.drain_timeout')
     }
     await this.#healthChecks?.stop()
+    this.#names?.close()
     await this.#admin?.close()
     this.#status?.close()
     this.#status?.closeAllConnections()
@@ -113,8 +118,15 @@ export class GatewayNode {
   }
 
   async #apply(snapshot: Snapshot, { warnings }: LoadedConfiguration): Promise<void> {
+    const supervisor = this.#supervisor!
     const tls = readTlsMaterial(snapshot)
-    await this.#supervisor!.apply(snapshot, tls)
+    await this.#names!.follow(snapshot)
+    try {
+      await supervisor.apply(snapshot, tls)
+    } catch (error) {
+      if (supervisor.snapshot) await this.#names!.follow(supervisor.snapshot)
+      throw error
+    }
     this.#tlsFiles.watch(tls)
     this.#healthChecks!.apply(snapshot)
     this.#ticketKeys.rotateEvery(snapshot.tls.ticket_rotation)
@@ -166,12 +178,19 @@ export class GatewayNode {
   #metrics(): string {
     const supervisor = this.#supervisor!
     const { workers, restarts } = supervisor.status
-    const facts = { version, workers: workers.length, workerRestarts: restarts, reloads: this.#reloads }
+    const facts = {
+      version,
+      workers: workers.length,
+      workerRestarts: restarts,
+      reloads: this.#reloads,
+      names: this.#names!.states,
+    }
     return renderMetrics(supervisor.memory, supervisor.snapshot, facts)
   }
 
   #describeStatus(): object {
     const supervisor = this.#supervisor!
+    const names = this.#names!.states
     const targets = supervisor.snapshot?.upstreams.flatMap((upstream) =>
       upstream.targets.map(({ id, host, port }) => {
         const state = supervisor.memory.targets.get(id)!
@@ -180,6 +199,7 @@ export class GatewayNode {
           target: `${host}:${port}`,
           circuit: readCircuit(state).state,
           health: isWatched(upstream) ? new TargetHealth(state).state : null,
+          ...describeName(names.get(host)),
         }
       }),
     )
@@ -196,6 +216,10 @@ export class GatewayNode {
     }
   }
 }
+
+/** What is said of a target that has a name. */
+const describeName = (state: NameState | undefined) =>
+  state && { addresses: state.addresses, dns_error: state.problem ?? null }
 
 function openErrorLog(directory: string): ErrorLog {
   try {

@@ -8,6 +8,7 @@ import {
   routeFields,
   statusOffset,
 } from '../telemetry/metrics.ts'
+import type { NameState } from './dns/followed-name.ts'
 import { isWatched } from './health-checks/health-checks.ts'
 import type { SharedMemoryAllocator } from './shared-memory.ts'
 
@@ -17,6 +18,8 @@ export interface NodeFacts {
   readonly workers: number
   readonly workerRestarts: number
   readonly reloads: { readonly accepted: number; readonly rejected: number; readonly lastSucceeded: boolean }
+  /** What is known of the names of targets. */
+  readonly names: ReadonlyMap<string, NameState>
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -57,6 +60,7 @@ export function renderMetrics(
   const text = new MetricsText()
   renderNode(text, snapshot, facts)
   renderTraffic(text, sum)
+  renderNames(text, facts.names)
   if (snapshot) {
     renderRoutes(text, snapshot, memory.metricBlocks, sum)
     renderCircuits(text, snapshot, memory)
@@ -170,6 +174,19 @@ function renderRoutes(
     text.sample('route_request_duration_seconds_sum', labels, sum(block + routeFields.durationSum))
     text.sample('route_request_duration_seconds_count', labels, count)
   }
+}
+
+function renderNames(text: MetricsText, names: NodeFacts['names']): void {
+  const families = [
+    ['dns_resolutions_total', 'counter', 'How often DNS was asked for the name of a target.', 'resolutions'],
+    ['dns_failures_total', 'counter', 'Resolutions that found no address.', 'failures'],
+  ] as const
+  for (const [metric, type, help, field] of families) {
+    text.family(metric, type, help)
+    for (const [name, state] of names) text.sample(metric, { name }, state[field])
+  }
+  text.family('dns_addresses', 'gauge', 'Addresses in force for the name of a target.')
+  for (const [name, { addresses }] of names) text.sample('dns_addresses', { name }, addresses.length)
 }
 
 function renderCircuits(text: MetricsText, snapshot: Snapshot, memory: SharedMemoryAllocator): void {

@@ -2,7 +2,13 @@ import { Worker } from 'node:worker_threads'
 import { type PackedSnapshot, packSnapshot } from '../config/packed-snapshot.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
-import type { MessageFromWorker, MessageToWorker, TlsMaterial, WorkerSettings } from '../worker-messages.ts'
+import type {
+  Addresses,
+  MessageFromWorker,
+  MessageToWorker,
+  TlsMaterial,
+  WorkerSettings,
+} from '../worker-messages.ts'
 import { OperationalError } from './operational-error.ts'
 import { SharedMemoryAllocator } from './shared-memory.ts'
 
@@ -38,6 +44,7 @@ export class Supervisor {
   readonly #settings: Omit<WorkerSettings, 'index'>
   readonly #script: URL
   readonly #errorLog: ErrorLog
+  readonly #addresses: Addresses
   readonly #members: Member[] = []
   readonly #waiting = new Set<(index: number, message: MessageFromWorker | 'died') => void>()
   #configured: Configured | undefined
@@ -46,16 +53,18 @@ export class Supervisor {
   #stopped = false
   #restarts = 0
 
+  /** `addresses`: those of now, at any time. */
   constructor(
     settings: Omit<WorkerSettings, 'index'>,
     script: URL,
     errorLog: ErrorLog,
-    ticketKeys: Uint8Array,
+    { ticketKeys, addresses }: { readonly ticketKeys: Uint8Array; readonly addresses: Addresses },
   ) {
     this.#ticketKeys = ticketKeys
     this.#settings = settings
     this.#script = script
     this.#errorLog = errorLog
+    this.#addresses = addresses
     this.memory = new SharedMemoryAllocator(settings.workers)
   }
 
@@ -101,6 +110,11 @@ export class Supervisor {
   useTicketKeys(ticketKeys: Uint8Array): void {
     this.#ticketKeys = ticketKeys
     for (const { worker } of this.#members) post(worker, { type: 'ticket-keys', ticketKeys })
+  }
+
+  /** Tells the workers that the addresses of these names are others now. */
+  updateAddresses(addresses: Addresses): void {
+    for (const { worker } of this.#members) post(worker, { type: 'addresses', addresses })
   }
 
   reopenLogs(): void {
@@ -173,7 +187,14 @@ export class Supervisor {
   #send(member: Member, { packed, tls }: Configured): void {
     member.version = undefined
     const memory = this.memory.forWorker(member.index)
-    post(member.worker, { type: 'snapshot', snapshot: packed, tls, ticketKeys: this.#ticketKeys, memory })
+    post(member.worker, {
+      type: 'snapshot',
+      snapshot: packed,
+      tls,
+      ticketKeys: this.#ticketKeys,
+      memory,
+      addresses: this.#addresses,
+    })
   }
 
   /** Resolves when `isDone` says so after a message of a worker. */

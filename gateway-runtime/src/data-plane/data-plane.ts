@@ -3,7 +3,7 @@ import { unpackSnapshot } from '../config/packed-snapshot.ts'
 import { AccessLog } from '../telemetry/access-log.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
 import { WorkerMetrics } from '../telemetry/metrics.ts'
-import type { MessageToWorker, WorkerSettings } from '../worker-messages.ts'
+import type { Addresses, MessageToWorker, WorkerSettings } from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
 import { ClientConnection } from './http1/client-connection.ts'
 import { Http2ClientConnection } from './http2/client-connection.ts'
@@ -55,11 +55,12 @@ export class DataPlane implements WorkerContext {
   }
 
   /** Puts a snapshot in force, or throws and goes on with the one before. */
-  async apply({ snapshot: packed, memory, tls, ticketKeys }: SnapshotMessage): Promise<void> {
+  async apply({ snapshot: packed, memory, tls, ticketKeys, addresses }: SnapshotMessage): Promise<void> {
     const snapshot = unpackSnapshot(packed)
     const previous = this.#runtime
     const worker = { wheel: this.wheel, index: this.#settings.index, runtime: previous, pem: tls.pem }
     const runtime = new RuntimeBuilder(snapshot, memory, worker).build()
+    updateAddresses(runtime, addresses)
     // The first connection may come before `apply` returns.
     this.#runtime ??= runtime
     await this.#listeners.apply(snapshot, tls, ticketKeys)
@@ -71,6 +72,11 @@ export class DataPlane implements WorkerContext {
 
   useTicketKeys(keys: Uint8Array): void {
     this.#listeners.useTicketKeys(keys)
+  }
+
+  /** Takes over the addresses that targets with these names have now. */
+  updateAddresses(addresses: Addresses): void {
+    if (this.#runtime) updateAddresses(this.#runtime, addresses)
   }
 
   reopenLogs(): void {
@@ -140,5 +146,12 @@ export class DataPlane implements WorkerContext {
     this.metrics.onConnectionClosed()
     this.#connections.delete(connection)
     if (this.draining && this.#connections.size === 0) this.#onDrained?.()
+  }
+}
+
+function updateAddresses({ pools }: Runtime, addresses: Addresses): void {
+  for (const pool of pools.values()) {
+    const found = addresses.get(pool.target.host)
+    if (found) pool.updateAddresses(found)
   }
 }

@@ -46,7 +46,10 @@ test('a worker that dies is replaced, the others go on, and what was counted sta
   const errorLog = new ErrorLog(folder)
   ended.push(() => errorLog.close())
   const settings = { workers: 2, logDirectory: folder }
-  const supervisor = new Supervisor(settings, await mortalWorker(folder, mortal), errorLog, Buffer.alloc(48))
+  const supervisor = new Supervisor(settings, await mortalWorker(folder, mortal), errorLog, {
+    ticketKeys: Buffer.alloc(48),
+    addresses: new Map(),
+  })
   ended.push(() => supervisor.stop())
   const ask = async () =>
     (await fetch(`http://127.0.0.1:${http}/`, { headers: { connection: 'close' } })).status
@@ -72,7 +75,7 @@ test('a worker that dies is replaced, the others go on, and what was counted sta
   for (let round = 0; round < 20; round++) expect(await ask()).toBe(200)
   expect(upstream.requests).toHaveLength(30)
   const reloads = { accepted: 1, rejected: 0, lastSucceeded: true }
-  const facts = { version: '', workers: 2, workerRestarts: 1, reloads }
+  const facts = { version: '', workers: 2, workerRestarts: 1, reloads, names: new Map() }
   expect(renderMetrics(supervisor.memory, supervisor.snapshot, facts)).toContain(
     'requests_total{code="200"} 30',
   )

@@ -1,18 +1,30 @@
 import type { Limits } from '../../config/schema.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
+import type { AddressRotation } from './address-rotation.ts'
 import { type Http2ConnectionOwner, Http2UpstreamConnection } from './http2-upstream-connection.ts'
 import type { Transport } from './upstream-connection.ts'
 import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
 
-/** The HTTP/2 connections of one worker to one target: another is opened where those there are take no more. */
+/**
+ * The HTTP/2 connections of one worker to one target: another is opened where those there are take no more. A target
+ * whose name has several addresses gets as many connections, or all that a worker sends would go to one of them.
+ */
 export class Http2Pool implements Http2ConnectionOwner {
   readonly #transport: Transport
+  readonly #rotation: Pick<AddressRotation, 'size'> | undefined
   readonly #limits: Limits
   readonly #wheel: TimerWheel
   #connections: Http2UpstreamConnection[] = []
 
-  constructor(transport: Transport, limits: Limits, wheel: TimerWheel) {
+  /** `rotation`: undefined where the target is an address itself. */
+  constructor(
+    transport: Transport,
+    rotation: Pick<AddressRotation, 'size'> | undefined,
+    limits: Limits,
+    wheel: TimerWheel,
+  ) {
     this.#transport = transport
+    this.#rotation = rotation
     this.#limits = limits
     this.#wheel = wheel
   }
@@ -29,17 +41,31 @@ export class Http2Pool implements Http2ConnectionOwner {
 
   /** A stream of a connection that is there unless `fresh`. Undefined where all are in use. */
   open(request: UpstreamRequest, timeouts: ConnectionTimeouts, fresh: boolean): UpstreamStream | undefined {
-    const known = fresh ? undefined : this.#connections.find(({ hasCapacity }) => hasCapacity)
+    const known = fresh ? undefined : this.#known()
     const connection = known ?? this.#connect()
     return connection?.open(request, timeouts)
+  }
+
+  #known(): Http2UpstreamConnection | undefined {
+    const addresses = this.#rotation?.size ?? 1
+    if (addresses <= 1) return this.#connections.find(({ hasCapacity }) => hasCapacity)
+    if (this.#connections.length < Math.min(addresses, this.#limits.upstream_connections)) return undefined
+    let least: Http2UpstreamConnection | undefined
+    for (const connection of this.#connections) {
+      if (connection.hasCapacity && (!least || connection.inFlight < least.inFlight)) least = connection
+    }
+    return least
   }
 
   onGone(connection: Http2UpstreamConnection): void {
     this.#connections = this.#connections.filter((other) => other !== connection)
   }
 
-  retire(): void {
-    for (const connection of this.#connections.splice(0)) connection.retire()
+  /** Gives up those that are meant: they take no more requests, and close behind the last. */
+  retire(isMeant: (connection: Http2UpstreamConnection) => boolean): void {
+    const retired = this.#connections.filter(isMeant)
+    this.#connections = this.#connections.filter((connection) => !retired.includes(connection))
+    for (const connection of retired) connection.retire()
   }
 
   #connect(): Http2UpstreamConnection | undefined {

@@ -76,6 +76,11 @@ export class Http2UpstreamConnection extends Http2Connection {
     return this.lastLocalStream === 0 ? 1 : this.lastLocalStream + 2
   }
 
+  /** Undefined until it is connected. */
+  get remoteAddress(): string | undefined {
+    return this.socket.remoteAddress
+  }
+
   /** Takes no more requests, and closes behind the last. */
   retire(): void {
     this.goAway(ErrorCode.noError)

@@ -1,8 +1,9 @@
-import { connect } from 'node:net'
+import { connect, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Limits } from '../../config/schema.ts'
 import type { CompiledService, CompiledUpstream, Target } from '../../config/snapshot.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
+import { AddressRotation } from './address-rotation.ts'
 import type { Balanced } from './balancer.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
 import { TargetHealth } from './health.ts'
@@ -28,6 +29,9 @@ export const transportOf = (
   http2: service.http2,
 })
 
+/** Until an address that does not answer is given up for the next: the Connection Attempt Delay of RFC 8305. */
+const attemptTimeout = 250
+
 /** The connections of one worker to one target. */
 export class TargetPool implements ConnectionOwner, Balanced {
   readonly target: Target
@@ -40,6 +44,10 @@ export class TargetPool implements ConnectionOwner, Balanced {
   readonly #transport: Transport
   readonly #wheel: TimerWheel
   readonly #idle: UpstreamConnection[] = []
+  /** Undefined: the target is an address itself. */
+  readonly #rotation: AddressRotation | undefined
+  /** All that go to a target with a name. */
+  readonly #connections = new Set<UpstreamConnection>()
   readonly #http2: Http2Pool | undefined
   #limits: Limits
   #open = 0
@@ -61,10 +69,11 @@ export class TargetPool implements ConnectionOwner, Balanced {
     this.authority = target.host.includes(':')
       ? `[${target.host}]:${target.port}`
       : `${target.host}:${target.port}`
-    this.#transport = transportTo(target, transport)
+    this.#rotation = isIP(target.host) === 0 ? new AddressRotation() : undefined
+    this.#transport = transportTo(target, transport, this.#rotation)
     this.#limits = limits
     this.#wheel = wheel
-    this.#http2 = transport.http2 ? new Http2Pool(this.#transport, limits, wheel) : undefined
+    this.#http2 = transport.http2 ? new Http2Pool(this.#transport, this.#rotation, limits, wheel) : undefined
   }
 
   get inFlight(): number {
@@ -86,7 +95,9 @@ export class TargetPool implements ConnectionOwner, Balanced {
   #connect(): UpstreamConnection | undefined {
     if (this.#open >= this.#limits.upstream_connections && !this.#evictIdle()) return undefined
     this.#open++
-    return new UpstreamConnection(this.#transport, this.#wheel, this)
+    const connection = new UpstreamConnection(this.#transport, this.#wheel, this)
+    if (this.#rotation) this.#connections.add(connection)
+    return connection
   }
 
   onIdle(connection: UpstreamConnection): void {
@@ -98,6 +109,7 @@ export class TargetPool implements ConnectionOwner, Balanced {
 
   onClosed(connection: UpstreamConnection): void {
     this.#open--
+    this.#connections.delete(connection)
     const index = this.#idle.indexOf(connection)
     if (index >= 0) this.#idle.splice(index, 1)
   }
@@ -105,8 +117,23 @@ export class TargetPool implements ConnectionOwner, Balanced {
   /** The target is no longer configured: idle connections close, those in use when they are done. */
   retire(): void {
     this.#retired = true
-    this.#http2?.retire()
+    this.#http2?.retire(() => true)
     for (const connection of this.#idle.splice(0)) connection.destroy()
+  }
+
+  /** New connections go to these addresses; those to others close when they are done. */
+  updateAddresses(addresses: readonly string[]): void {
+    if (!this.#rotation?.replace(addresses)) return
+    const current = new Set(addresses)
+    // One that is being connected may be on its way to any of the addresses before.
+    const isGone = ({ remoteAddress }: { readonly remoteAddress: string | undefined }) =>
+      !current.has(remoteAddress ?? '')
+    this.#http2?.retire(isGone)
+    for (const connection of this.#connections) {
+      if (!isGone(connection)) continue
+      if (this.#idle.includes(connection)) connection.destroy()
+      else connection.retire()
+    }
   }
 
   #evictIdle(): boolean {
@@ -116,12 +143,25 @@ export class TargetPool implements ConnectionOwner, Balanced {
   }
 }
 
-function transportTo({ host, port }: Target, { tls, http2 }: TransportSettings): Transport {
+function transportTo(
+  { host, port }: Target,
+  { tls, http2 }: TransportSettings,
+  rotation: AddressRotation | undefined,
+): Transport {
+  const address = {
+    host,
+    port,
+    ...(rotation && {
+      lookup: rotation.lookup,
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: attemptTimeout,
+    }),
+  }
   if (!tls) {
     return {
       scheme: 'http',
       connectEvent: 'connect',
-      open: (onread) => connect({ host, port, noDelay: true, onread }),
+      open: (onread) => connect({ ...address, noDelay: true, onread }),
     }
   }
   const optionsOf = tlsOptions(host, http2, tls)
@@ -129,7 +169,7 @@ function transportTo({ host, port }: Target, { tls, http2 }: TransportSettings):
     scheme: 'https',
     connectEvent: 'secureConnect',
     open: (onread) => {
-      const options = { ...optionsOf(), host, port, onread } // tls.connect hands it to net.connect
+      const options = { ...optionsOf(), ...address, onread } // tls.connect hands it to net.connect
       return connectTls(options)
     },
   }

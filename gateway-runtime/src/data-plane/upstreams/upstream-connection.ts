@@ -130,6 +130,16 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     this.destroy()
   }
 
+  /** Undefined until it is connected. */
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress
+  }
+
+  /** Ends after the request that it serves. */
+  retire(): void {
+    this.#keepAlive = false
+  }
+
   /** Arranges the end of an idle connection. */
   expireIn(milliseconds: number): void {
     this.#wheel.set(this, milliseconds)
