@@ -15,8 +15,7 @@ describe('a service with a url', () => {
   test('has an upstream of its own with one target', () => {
     expect(serviceOf({ url: 'http://10.0.12.7:8080/orders/' })).toMatchObject({
       name: 's',
-      tls: false,
-      tlsVerify: true,
+      tls: undefined,
       path: '/orders',
       hostHeader: '10.0.12.7:8080',
       retries: 3,
@@ -32,12 +31,18 @@ describe('a service with a url', () => {
   })
 
   test.each([
-    ['http://a', { host: 'a', port: 80, hostHeader: 'a', tls: false, path: '' }],
-    ['https://a/', { host: 'a', port: 443, hostHeader: 'a', tls: true, path: '' }],
-    ['https://a:80/b/c', { host: 'a', port: 80, hostHeader: 'a:80', tls: true, path: '/b/c' }],
-    ['http://A.example:80', { host: 'a.example', port: 80, hostHeader: 'a.example', tls: false, path: '' }],
-    ['http://[::1]:8080', { host: '::1', port: 8080, hostHeader: '[::1]:8080', tls: false, path: '' }],
-    ['https://[fe80::1]', { host: 'fe80::1', port: 443, hostHeader: '[fe80::1]', tls: true, path: '' }],
+    ['http://a', { host: 'a', port: 80, hostHeader: 'a', tls: undefined, path: '' }],
+    ['https://a/', { host: 'a', port: 443, hostHeader: 'a', tls: { verify: true }, path: '' }],
+    ['https://a:80/b/c', { host: 'a', port: 80, hostHeader: 'a:80', tls: { verify: true }, path: '/b/c' }],
+    [
+      'http://A.example:80',
+      { host: 'a.example', port: 80, hostHeader: 'a.example', tls: undefined, path: '' },
+    ],
+    ['http://[::1]:8080', { host: '::1', port: 8080, hostHeader: '[::1]:8080', tls: undefined, path: '' }],
+    [
+      'https://[fe80::1]',
+      { host: 'fe80::1', port: 443, hostHeader: '[fe80::1]', tls: { verify: true }, path: '' },
+    ],
   ])('%s', (url, { host, port, ...fields }) => {
     const result = serviceOf({ url })
     expect(result).toMatchObject(fields)
@@ -62,9 +67,9 @@ describe('a service with an upstream', () => {
   })
 
   test('says itself how they are spoken to', () => {
-    expect(serviceOf({ upstream: 'u' }, { upstreams })).toMatchObject({ tls: false, path: '' })
+    expect(serviceOf({ upstream: 'u' }, { upstreams })).toMatchObject({ tls: undefined, path: '' })
     const spoken = serviceOf({ upstream: 'u', protocol: 'https', path: '/v1/' }, { upstreams })
-    expect(spoken).toMatchObject({ tls: true, path: '/v1', hostHeader: undefined })
+    expect(spoken).toMatchObject({ tls: { verify: true }, path: '/v1', hostHeader: undefined })
   })
 
   test('shares it with others that name it', () => {
