@@ -122,7 +122,7 @@ test('a target that turns bad is taken out and comes back, and no request notice
     { upstream: 'u', target: first.target, circuit: 'closed', health: 'unhealthy' },
     { upstream: 'u', target: second.target, circuit: 'closed', health: 'healthy' },
   ])
-  expect((await gateway.cli('status')).stdout).toMatch(/HEALTH\n.* unhealthy *\n.* healthy/)
+  expect((await gateway.cli('status')).stdout).toMatch(/HEALTH .*\n.* unhealthy *\n.* healthy/)
   first.isWell = true
   await isIn(gateway, 'healthy', first)
   const [share] = await shares(gateway, targets, 20)

@@ -83,12 +83,12 @@ async function ask(gateway: TestGateway): Promise<number> {
 }
 
 interface Status {
-  readonly circuits: readonly { readonly addresses?: readonly string[]; readonly dns_error?: string | null }[]
+  readonly targets: readonly { readonly addresses?: readonly string[]; readonly dns_error?: string | null }[]
 }
 
 async function statusOf(gateway: TestGateway) {
   const { stdout } = await gateway.cli('status', '--json')
-  return (JSON.parse(stdout) as Status).circuits[0]!
+  return (JSON.parse(stdout) as Status).targets[0]!
 }
 
 const metricsOf = async (gateway: TestGateway) => (await fetch(`${gateway.statusUrl}/metrics`)).text()
