@@ -12,7 +12,7 @@ export interface SharedMemory {
   readonly healthChanges: SharedArrayBuffer
   /** This worker's counters: see telemetry/metrics.ts. Only this worker writes there. */
   readonly metrics: SharedArrayBuffer
-  /** Route name → block in `metrics`; kept over reloads. */
+  /** Series of a route (telemetry/metrics.ts) → block in `metrics`; kept over reloads. */
   readonly metricBlocks: ReadonlyMap<string, number>
   /** Plugin id → the memory that its `sharedMemory` asked for. */
   readonly plugins: ReadonlyMap<string, SharedArrayBuffer>

@@ -42,7 +42,7 @@ const columns: Readonly<Record<Collection, readonly (readonly [title: string, te
     ['PATHS', key('paths')],
     ['HOSTS', key('hosts')],
     ['METHODS', key('methods')],
-    ['SERVICE', key('service')],
+    ['SERVICE', (route) => (route.redirect === undefined ? text(route.service) : 'redirect')],
   ],
   upstreams: [
     ['NAME', key('name')],
@@ -87,7 +87,7 @@ export function entitySummary(collection: Collection, entity: Entity): string {
     case 'routes': {
       const { methods, hosts, paths } = entity
       const what = [methods, hosts, paths].filter((part) => Array.isArray(part) && part.length > 0)
-      return `${what.map(text).join(' ')} → ${text(entity.service)}`
+      return `${what.map(text).join(' ')} → ${entity.redirect === undefined ? text(entity.service) : 'redirect'}`
     }
     case 'upstreams':
       return targets(entity)

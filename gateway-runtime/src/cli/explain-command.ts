@@ -44,7 +44,7 @@ function explanationText({ request, winner, candidates, omitted }: RouteExplanat
   const won = candidates.findIndex(({ matches }) => matches)
   const rows = candidates.map((candidate, index) => [
     candidate.route,
-    candidate.service,
+    candidate.service ?? '-',
     String(candidate.priority),
     candidate.host ?? '-',
     candidate.path,
@@ -53,15 +53,30 @@ function explanationText({ request, winner, candidates, omitted }: RouteExplanat
   const others = omitted === 0 ? [] : [`… and ${omitted} more whose host or path does not match`]
   const list =
     rows.length === 0 ? [] : [table(['ROUTE', 'SERVICE', 'PRIORITY', 'HOST', 'PATH', 'MATCHES'], rows)]
-  const result = winner
-    ? `Route ${winner.route} gets it: service ${winner.service} is asked for ${winner.upstream_path}`
-    : 'No route gets it: the gateway answers 404.'
+  const result = winner ? winnerText(winner) : 'No route gets it: the gateway answers 404.'
   return [
     `${method} ${host === '' ? path : `http://${host}${path}`}${query}`,
     [...list, ...others].join('\n') || 'There are no routes yet.',
     result,
     precedence,
   ].join('\n\n')
+}
+
+function winnerText({
+  route,
+  service,
+  upstream_path,
+  also,
+}: NonNullable<RouteExplanation['winner']>): string {
+  const answer =
+    service === null
+      ? []
+      : [
+          upstream_path === null
+            ? 'the gateway answers 400: rewriting makes no path'
+            : `service ${service} is asked for ${upstream_path}`,
+        ]
+  return `Route ${route} gets it: ${[...answer, ...also].join('; ')}`
 }
 
 function outcome({ matches, unmet }: Candidate, wins: boolean): string {

@@ -3,6 +3,7 @@ import { plugins } from '../plugins/registry.ts'
 import type { Problem, ProblemList } from './configuration-error.ts'
 import { isMapping, type Merged } from './merge.ts'
 import { suggestion } from './nearest.ts'
+import { missingGroups, parseTemplate } from './path-template.ts'
 import { pluginId } from './plugin-id.ts'
 import { isPattern, patternProblem } from './route-pattern.ts'
 import { type Collection, configurationSchema, entitySchemas, listenerSchema } from './schema.ts'
@@ -44,11 +45,15 @@ export function checkReferences(values: CheckedValues, problems: ProblemList): v
   const checks = new Checks(values, problems)
   for (const collection of Object.values(entities)) checks.once(collection)
   checks.known(entities.routes, 'service', entities.services)
+  checks.otherServices(entities.routes, entities.services)
   checks.known(entities.services, 'upstream', entities.upstreams)
   checks.known(entities.plugins, 'route', entities.routes)
   checks.known(entities.plugins, 'service', entities.services)
   for (const upstream of entities.upstreams) checks.targets(upstream)
-  for (const route of entities.routes) checks.patterns(route)
+  for (const route of entities.routes) {
+    checks.patterns(route)
+    checks.templates(route)
+  }
   for (const plugin of entities.plugins) checks.plugin(plugin)
   for (const certificate of entities.certificates) checks.keyIsNoText(certificate)
   if (entities.certificates.length === 0) checks.haveCertificates()
@@ -119,6 +124,43 @@ class Checks {
         [...entity.path, key],
         () => `no ${key} is called ${JSON.stringify(name)}${suggestion(name, names)}`,
       )
+    }
+  }
+
+  /** The services that a route splits its requests over, or copies them to, are there. */
+  otherServices(routes: readonly Entity[], services: readonly Entity[]): void {
+    const inside = (route: Entity, ...keys: (string | number)[]): Entity[] => {
+      const value = keys.reduce<unknown>(
+        (owner, key) => (owner as Record<string | number, unknown> | undefined)?.[key],
+        route.value,
+      )
+      return isMapping(value) ? [{ ...route, path: [...route.path, ...keys], value }] : []
+    }
+    const owners = routes.flatMap((route) => {
+      const { split } = route.value
+      const shares = isMapping(split) && Array.isArray(split.services) ? split.services : []
+      return [
+        ...inside(route, 'mirror'),
+        ...shares.flatMap((_, index) => inside(route, 'split', 'services', index)),
+      ]
+    })
+    this.known(owners, 'service', services)
+  }
+
+  /** Groups that rewrite and redirect name are in every path of their route. */
+  templates({ path, value }: Entity): void {
+    const paths = Array.isArray(value.paths) ? value.paths.filter((text) => typeof text === 'string') : []
+    if (paths.some((text) => isPattern(text) && patternProblem(text, text) !== undefined)) return
+    const redirect = isMapping(value.redirect) ? value.redirect.path : undefined
+    for (const [at, text] of [
+      [[...path, 'rewrite'], value.rewrite],
+      [[...path, 'redirect', 'path'], redirect],
+    ] as const) {
+      const template = typeof text === 'string' ? parseTemplate(text) : undefined
+      const [missing] = template ? missingGroups(template, paths) : []
+      if (missing === undefined) continue
+      const group = /^\d/.test(missing) ? `$${missing}` : `$<${missing}>`
+      this.#report([...at], () => `not every path of the route has a group ${group}`)
     }
   }
 

@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto'
 import { compileActiveCheck, compilePassiveCheck } from './compile-health-checks.ts'
 import { ownList, packRoutes, usualUpgrades } from './packed-snapshot.ts'
+import { parseTemplate } from './path-template.ts'
 import { PluginChains } from './plugin-chain.ts'
 import { compileConditions } from './route-conditions.ts'
 import { type Configuration, type Route, type Service, type Upstream, upstreamSchema } from './schema.ts'
 import type {
   Balancing,
-  CompiledRoute,
   CompiledService,
+  CompiledSplit,
   CompiledTls,
   CompiledUpstream,
   HashSource,
+  RouteDestination,
+  RouteSettings,
   Snapshot,
   Target,
 } from './snapshot.ts'
@@ -162,17 +165,75 @@ const withoutLastSlash = (path: string) => path.replace(/\/+$/, '')
 function compileRoute(
   route: Route,
   services: ReadonlyMap<string, CompiledService>,
-): Omit<CompiledRoute, 'plugins'> {
-  const service = services.get(route.service)
-  if (!service) throw new Error(`route ${JSON.stringify(route.name)} has no service`)
+): Omit<RouteSettings, 'plugins'> & RouteDestination {
   return {
     name: route.name,
-    service,
+    ...compileDestination(route, services),
     ...compileConditions(route),
     stripPath: route.strip_path,
     preserveHost: route.preserve_host,
     upgrades: ownList(route.upgrades, usualUpgrades),
   }
+}
+
+function compileDestination(
+  { redirect, ...route }: Route,
+  services: ReadonlyMap<string, CompiledService>,
+): RouteDestination {
+  const { split, mirror, rewrite } = route
+  if (redirect) return { ...noService, redirect: compileRedirect(redirect) }
+  const serviceOf = (name: string | undefined) => {
+    const service = services.get(name ?? '')
+    if (!service) throw new Error(`route ${JSON.stringify(route.name)} has no service`)
+    return service
+  }
+  const service = serviceOf(route.service)
+  return {
+    service,
+    split: split && compileSplit(split, service, serviceOf),
+    mirror: mirror && { service: serviceOf(mirror.service), percent: mirror.percent },
+    rewrite: rewrite === undefined ? undefined : parseTemplate(rewrite)!,
+    redirect: undefined,
+  }
+}
+
+const noService = { service: undefined, split: undefined, mirror: undefined, rewrite: undefined }
+
+const compileRedirect = ({
+  status,
+  scheme,
+  host,
+  port,
+  path,
+  keep_query,
+}: NonNullable<Route['redirect']>) => ({
+  status,
+  scheme,
+  host,
+  port,
+  path: path === undefined ? undefined : parseTemplate(path)!,
+  keepQuery: keep_query,
+})
+
+function compileSplit(
+  { on, header, cookie, services }: NonNullable<Route['split']>,
+  own: CompiledService,
+  serviceOf: (name: string) => CompiledService,
+): CompiledSplit {
+  const others = services.map(({ service, percent }) => ({ service: serviceOf(service), percent }))
+  const rest = 100 - others.reduce((sum, { percent }) => sum + percent, 0)
+  return { on: splitSource(on, header, cookie), services: [{ service: own, percent: rest }, ...others] }
+}
+
+/** The schema sees to it that names are there. */
+function splitSource(
+  kind: NonNullable<Route['split']>['on'],
+  header: string | undefined,
+  cookie: string | undefined,
+): HashSource {
+  if (kind === 'header') return { kind, name: header!.toLowerCase() }
+  if (kind === 'cookie') return { kind, name: cookie!, path: '/' }
+  return { kind }
 }
 
 /** JSON with keys in the order of their code units: equal for equal values. */

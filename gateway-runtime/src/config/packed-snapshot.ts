@@ -1,4 +1,4 @@
-import type { CompiledPlugin, CompiledRoute, CompiledService, Snapshot } from './snapshot.ts'
+import type { CompiledPlugin, CompiledRoute, CompiledService, CompiledSplit, Snapshot } from './snapshot.ts'
 
 /*
  * Structured clone writes every object with the names of its keys: a hundred thousand routes take a second to send
@@ -49,13 +49,20 @@ export function packRoutes(routes: readonly CompiledRoute[]): string {
   return text
 }
 
+const packService = <Owner extends { readonly service: CompiledService }>(owner: Owner) => ({
+  ...owner,
+  service: owner.service.name,
+})
+
 function packRoute(route: CompiledRoute): object {
   const packed: Record<string, unknown> = {}
   for (const key in route) {
     const value = route[key as keyof CompiledRoute]
     if (value !== defaults[key as keyof CompiledRoute]) packed[key] = value
   }
-  packed.service = route.service.name
+  packed.service = route.service?.name
+  if (route.split) packed.split = { ...route.split, services: route.split.services.map(packService) }
+  if (route.mirror) packed.mirror = packService(route.mirror)
   if (packed.plugins) packed.plugins = route.plugins.map(({ id }) => id)
   return packed
 }
@@ -65,14 +72,28 @@ export function packSnapshot(snapshot: Snapshot): PackedSnapshot {
   const services = new Set<CompiledService>()
   const plugins = new Set<CompiledPlugin>()
   for (const route of snapshot.routes) {
-    services.add(route.service)
+    for (const service of servicesOf(route)) services.add(service)
     for (const plugin of route.plugins) plugins.add(plugin)
   }
   return { ...snapshot, routes: packRoutes(snapshot.routes), services: [...services], plugins: [...plugins] }
 }
 
-type PackedRoute = Omit<Partial<CompiledRoute>, 'service' | 'plugins'> & {
+/** All services that requests of a route may reach, its own first. */
+export const servicesOf = ({ service, split, mirror }: CompiledRoute): CompiledService[] => [
+  ...(service ? [service] : []),
+  ...(split?.services.map((share) => share.service).filter((other) => other !== service) ?? []),
+  ...(mirror ? [mirror.service] : []),
+]
+
+interface PackedShare {
   readonly service: string
+  readonly percent: number
+}
+
+type PackedRoute = Omit<Partial<CompiledRoute>, 'service' | 'plugins' | 'split' | 'mirror'> & {
+  readonly service?: string
+  readonly split?: Omit<CompiledSplit, 'services'> & { readonly services: readonly PackedShare[] }
+  readonly mirror?: PackedShare
   readonly plugins?: readonly string[]
 }
 
@@ -81,6 +102,7 @@ export function unpackSnapshot({ routes, services, plugins, ...rest }: PackedSna
   const named = new Map(services.map((service) => [service.name, service]))
   const byId = new Map(plugins.map((plugin) => [plugin.id, plugin]))
   const packed = JSON.parse(routes) as PackedRoute[]
+  const unpackService = (share: PackedShare) => ({ ...share, service: named.get(share.service)! })
   return {
     ...rest,
     routes: packed.map(
@@ -88,7 +110,9 @@ export function unpackSnapshot({ routes, services, plugins, ...rest }: PackedSna
         ({
           ...defaults,
           ...route,
-          service: named.get(route.service)!,
+          service: route.service === undefined ? undefined : named.get(route.service)!,
+          split: route.split && { ...route.split, services: route.split.services.map(unpackService) },
+          mirror: route.mirror && unpackService(route.mirror),
           plugins: route.plugins?.map((id) => byId.get(id)!) ?? none,
         }) as CompiledRoute,
     ),

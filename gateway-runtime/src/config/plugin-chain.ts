@@ -28,13 +28,13 @@ export class PluginChains {
   of({ name, service }: Pick<Route, 'name' | 'service'>): readonly CompiledPlugin[] {
     const own = this.#routes.get(name)
     if (own) return this.#scoped(service, own)
-    const known = this.#shared.get(service) ?? ownList(this.#scoped(service, new Map()))
-    this.#shared.set(service, known)
+    const known = this.#shared.get(service ?? '') ?? ownList(this.#scoped(service, new Map()))
+    this.#shared.set(service ?? '', known)
     return known
   }
 
-  #scoped(service: string, own: ByName): CompiledPlugin[] {
-    return this.#chain(new Map([...this.#global, ...(this.#services.get(service) ?? []), ...own]))
+  #scoped(service: string | undefined, own: ByName): CompiledPlugin[] {
+    return this.#chain(new Map([...this.#global, ...(this.#services.get(service ?? '') ?? []), ...own]))
   }
 
   #chain(byName: ByName): CompiledPlugin[] {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { dnsSchema } from './dns-settings.ts'
 import { duration } from './duration.ts'
 import { healthChecksSchema } from './health-checks-schema.ts'
+import { parseTemplate } from './path-template.ts'
 
 /*
  * The configuration that people write, one zod schema an entity. Entities and fields follow the convention of
@@ -176,11 +177,75 @@ export const serviceSchema = z
 
 const matchedValues = z.array(z.string().max(4_096)).min(1).max(1_024)
 
+const cookieName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,128}$/, 'expected the name of a cookie')
+const headerName = z.string().regex(/^[A-Za-z0-9-]{1,128}$/, 'expected a header name')
+
+const pathTemplate = z
+  .string()
+  .max(4_096)
+  .regex(/^\/[^?#\s]*$/, 'expected a path')
+  .refine(
+    (text) => parseTemplate(text) !== undefined,
+    'expected a path with $1, $<name>, $rest or $$ for a dollar sign',
+  )
+
+const redirectSchema = z.strictObject({
+  status: z.union([301, 302, 303, 307, 308].map((status) => z.literal(status))).default(308),
+  scheme: z.enum(['http', 'https']).optional(),
+  host: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]+$|^\[[0-9A-Fa-f:]+\]$/, 'expected a host name')
+    .optional(),
+  port: port.optional().describe('Left out: the usual one, where scheme or host is given.'),
+  path: pathTemplate.optional().describe('In place of the path: /v2/$1, /v2/$<id> or /new$rest.'),
+  keep_query: z.boolean().default(true),
+})
+
+const splitSchema = z
+  .strictObject({
+    on: z
+      .enum(['none', 'ip', 'header', 'cookie'])
+      .default('none')
+      .describe('What of a request keeps it with one service; none: each goes where it falls.'),
+    header: headerName.optional().describe('With on: header, its name.'),
+    cookie: cookieName.optional().describe('With on: cookie, its name; a client without it is given it.'),
+    services: z
+      .array(z.strictObject({ service: name, percent: z.number().min(0).max(100) }))
+      .min(1)
+      .max(16)
+      .describe("The rest goes to the route's own service."),
+  })
+  .refine(({ on, header }) => (on === 'header') === (header !== undefined), {
+    path: ['header'],
+    message: 'on: header needs header, and only that',
+  })
+  .refine(({ on, cookie }) => (on === 'cookie') === (cookie !== undefined), {
+    path: ['cookie'],
+    message: 'on: cookie needs cookie, and only that',
+  })
+  .refine(({ services }) => services.reduce((sum, { percent }) => sum + percent, 0) <= 100, {
+    path: ['services'],
+    message: 'expected percentages of at most 100 together',
+  })
+
+const mirrorSchema = z.strictObject({
+  service: name,
+  percent: z.number().min(0).max(100).default(100).describe('Part of the requests that are copied.'),
+})
+
 /** Which requests go to a service. */
 export const routeSchema = z
   .strictObject({
     name,
-    service: name.describe('Name of the service.'),
+    service: name.optional().describe('Name of the service; a route has one, or redirect.'),
+    split: splitSchema.optional().describe('Services that get a part of the requests, such as a canary.'),
+    mirror: mirrorSchema
+      .optional()
+      .describe('Service that gets copies of requests; its answers are dropped.'),
+    redirect: redirectSchema.optional().describe('Where clients are sent instead.'),
+    rewrite: pathTemplate
+      .optional()
+      .describe('Path that is sent on in place of the own one: /v2/$1, /v2/$<id> or /internal$rest.'),
     paths: z
       .array(
         z
@@ -228,6 +293,14 @@ export const routeSchema = z
     priority: z.int().min(-1_000_000).max(1_000_000).default(0).describe('A higher one is matched first.'),
     tags,
   })
+  .refine((route) => (route.service === undefined) !== (route.redirect === undefined), {
+    path: ['service'],
+    message: 'a route needs either service or redirect',
+  })
+  .refine((route) => !route.redirect || !(route.split || route.mirror || route.rewrite), {
+    path: ['redirect'],
+    message: 'split, mirror and rewrite go with service, not with redirect',
+  })
   .refine(
     (route) =>
       route.paths.length + route.hosts.length + route.methods.length > 0 ||
@@ -252,7 +325,6 @@ export const circuitBreakerSchema = z.strictObject({
 })
 
 const hashOn = z.enum(['none', 'ip', 'header', 'cookie', 'path'])
-const headerName = z.string().regex(/^[A-Za-z0-9-]{1,128}$/, 'expected a header name')
 
 /** A named set of targets that requests are balanced over. */
 export const upstreamSchema = z
@@ -268,11 +340,7 @@ export const upstreamSchema = z
       .default('none')
       .describe('What consistent-hashing goes by; a cookie that a client does not have is given to it.'),
     hash_on_header: headerName.optional().describe('With hash_on: header, its name.'),
-    hash_on_cookie: z
-      .string()
-      .regex(/^[\w!#$%&'*+.^`|~-]{1,128}$/, 'expected the name of a cookie')
-      .optional()
-      .describe('With a cookie in hash_on or hash_fallback, its name.'),
+    hash_on_cookie: cookieName.optional().describe('With a cookie in hash_on or hash_fallback, its name.'),
     hash_on_cookie_path: z
       .string()
       .regex(/^\/[\x21-\x3a\x3c-\x7e]*$/, 'expected a path such as /')
@@ -448,6 +516,12 @@ export const configurationSchema = z.strictObject({
         .max(4_096)
         .default(64)
         .describe('Active checks of targets at once; the others wait.'),
+      mirrors: z
+        .int()
+        .min(0)
+        .max(65_536)
+        .default(100)
+        .describe('Copies of requests of a route under way at once, by each worker; past it, none is made.'),
       drain_timeout: duration.default(30_000).describe('Time for requests in flight when the service stops.'),
     })
     .prefault({}),

@@ -1,4 +1,5 @@
 import type { Dns } from './dns-settings.ts'
+import type { TemplatePart } from './path-template.ts'
 import type { Certificate, CircuitBreaker, Limits, Listener, TlsSettings } from './schema.ts'
 
 /*
@@ -139,9 +140,44 @@ export interface ValueMatcher {
   readonly patterns: readonly string[]
 }
 
-export interface CompiledRoute {
+/** Where requests of a route go instead. What is undefined stays as it is in the request. */
+export interface CompiledRedirect {
+  readonly status: number
+  readonly scheme: 'http' | 'https' | undefined
+  readonly host: string | undefined
+  readonly port: number | undefined
+  readonly path: readonly TemplatePart[] | undefined
+  readonly keepQuery: boolean
+}
+
+/** Percentages of all services of a route, its own among them. */
+export interface CompiledSplit {
+  readonly on: HashSource
+  readonly services: readonly { readonly service: CompiledService; readonly percent: number }[]
+}
+
+/** A route leads to a service or elsewhere. */
+export type RouteDestination =
+  | {
+      readonly service: CompiledService
+      readonly split: CompiledSplit | undefined
+      readonly mirror: { readonly service: CompiledService; readonly percent: number } | undefined
+      /** What is sent on in place of the path. */
+      readonly rewrite: readonly TemplatePart[] | undefined
+      readonly redirect: undefined
+    }
+  | {
+      readonly service: undefined
+      readonly split: undefined
+      readonly mirror: undefined
+      readonly rewrite: undefined
+      readonly redirect: CompiledRedirect
+    }
+
+export type CompiledRoute = RouteSettings & RouteDestination
+
+export interface RouteSettings {
   readonly name: string
-  readonly service: CompiledService
   /** Empty: any path. */
   readonly paths: readonly PathMatcher[]
   /** Lower-case; empty: any host. */

@@ -128,6 +128,8 @@ export class EntityChanges {
 const references: Readonly<Record<Collection, readonly (readonly [Collection, string])[]>> = {
   services: [
     ['routes', 'service'],
+    ['routes', 'mirror.service'],
+    ['routes', 'split.services.service'],
     ['plugins', 'service'],
   ],
   routes: [['plugins', 'route']],
@@ -136,10 +138,17 @@ const references: Readonly<Record<Collection, readonly (readonly [Collection, st
   certificates: [],
 }
 
+/** What stands under a path of keys, through lists. */
+function valuesAt(value: unknown, [key, ...rest]: readonly string[]): unknown[] {
+  if (key === undefined) return [value]
+  const owners = Array.isArray(value) ? value : [value]
+  return owners.flatMap((owner) => valuesAt((owner as Entity | undefined)?.[key], rest))
+}
+
 function usersOf(shown: unknown, collection: Collection, id: string): string[] {
   return references[collection].flatMap(([users, key]) =>
     listEntities(shown, users)
-      .filter((user) => user[key] === id)
+      .filter((user) => valuesAt(user, key.split('.')).includes(id))
       .map((user) => `${singular[users]} ${entityId(users, user)}`),
   )
 }

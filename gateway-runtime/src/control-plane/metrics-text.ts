@@ -6,6 +6,7 @@ import {
   durationBuckets,
   nodeCounters,
   routeFields,
+  routeSeries,
   statusOffset,
 } from '../telemetry/metrics.ts'
 import type { NameState } from './dns/followed-name.ts'
@@ -119,6 +120,13 @@ function renderTraffic(text: MetricsText, sum: (offset: number) => number): void
     'Failed requests that were not tried again because too many were already.',
     sum(nodeCounters.retriesOverBudget),
   )
+  text.family(
+    'mirrored_requests_total',
+    'counter',
+    'Requests of which a shadow service got a copy, or should have.',
+  )
+  text.sample('mirrored_requests_total', { result: 'sent' }, sum(nodeCounters.mirrored))
+  text.sample('mirrored_requests_total', { result: 'skipped' }, sum(nodeCounters.mirrorSkipped))
   text.family('log_lines_dropped_total', 'counter', 'Lines of a log that the disk did not take in time.')
   text.sample('log_lines_dropped_total', { log: 'access' }, sum(nodeCounters.accessLogDropped))
   text.sample('log_lines_dropped_total', { log: 'error' }, sum(nodeCounters.errorLogDropped))
@@ -139,9 +147,9 @@ function renderRoutes(
   blocks: ReadonlyMap<string, number>,
   sum: (offset: number) => number,
 ): void {
-  const routes = snapshot.routes.map(({ name, service }) => ({
-    labels: { route: name, service: service.name },
-    block: blockOffset(blocks.get(name)!),
+  const routes = snapshot.routes.flatMap(routeSeries).map(({ key, route, service }) => ({
+    labels: { route, service },
+    block: blockOffset(blocks.get(key)!),
   }))
   text.family('route_requests_total', 'counter', 'Requests of a route by the class of their status.')
   for (const { labels, block } of routes) {

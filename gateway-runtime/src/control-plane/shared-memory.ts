@@ -2,7 +2,7 @@ import type { CompiledPlugin, Snapshot } from '../config/snapshot.ts'
 import { TargetHealth } from '../data-plane/upstreams/health.ts'
 import { newTargetState } from '../data-plane/upstreams/target-state.ts'
 import { plugins } from '../plugins/registry.ts'
-import { metricsMemorySize, nodeCounters } from '../telemetry/metrics.ts'
+import { metricsMemorySize, nodeCounters, routeSeries } from '../telemetry/metrics.ts'
 import type { SharedMemory } from '../worker-messages.ts'
 
 const roomToGrow = 2
@@ -77,7 +77,9 @@ export class SharedMemoryAllocator {
 
   #prepareMetrics(snapshot: Snapshot): void {
     const blocks = new Map(this.#metricBlocks)
-    for (const { name } of snapshot.routes) if (!blocks.has(name)) blocks.set(name, blocks.size)
+    for (const route of snapshot.routes) {
+      for (const { key } of routeSeries(route)) if (!blocks.has(key)) blocks.set(key, blocks.size)
+    }
     this.#metricBlocks = blocks
     if (blocks.size <= this.#metricCapacity) return
     this.#metricCapacity = blocks.size * roomToGrow

@@ -1,4 +1,5 @@
 import { createSecureContext } from 'node:tls'
+import { servicesOf } from '../config/packed-snapshot.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import { authoritiesOf, certificateHosts, readPem } from '../config/tls-files.ts'
 import type { TlsMaterial } from '../worker-messages.ts'
@@ -16,7 +17,7 @@ export function readTlsMaterial(snapshot: Snapshot): TlsMaterial {
     if (certificate && key) reader.readPair(owner, certificate, key)
     if (client_certificates) reader.readAuthorities(owner, client_certificates.ca)
   }
-  for (const { name, tls } of new Set(snapshot.routes.map(({ service }) => service))) {
+  for (const { name, tls } of new Set(snapshot.routes.flatMap(servicesOf))) {
     const { ca, clientCertificate, clientKey } = tls ?? {}
     const owner = `service ${JSON.stringify(name)}`
     if (ca !== undefined) reader.readAuthorities(owner, ca)

@@ -1,7 +1,7 @@
 import type { ClientCertificate, Exchange as PluginExchange, PluginRequest } from '../plugins/contract.ts'
 import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
-import type { RouteRuntime } from './runtime.ts'
+import type { Destination, RouteRuntime } from './runtime.ts'
 
 /** What a connection of a client knows of itself. */
 export interface ClientFacts {
@@ -37,6 +37,8 @@ export class Exchange implements PluginExchange, PluginRequest {
   /** Milliseconds of `performance.now()`. */
   readonly startedAt: number
   route: RouteRuntime | undefined
+  /** The service that the route chose for this request. */
+  destination: Destination | undefined
   /** How much of the path the route matched. */
   matchedLength = 0
 
@@ -101,7 +103,7 @@ export class Exchange implements PluginExchange, PluginRequest {
   }
 
   get serviceName(): string | undefined {
-    return this.route?.route.service.name
+    return this.destination?.service.name
   }
 
   header(name: string): string | undefined {

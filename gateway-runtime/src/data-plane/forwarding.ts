@@ -4,7 +4,7 @@ import type { Exchange } from './exchange.ts'
 import { type Fields, passedTrailers } from './fields.ts'
 import type { MessageHead } from './http1/parser.ts'
 import { problem } from './problem.ts'
-import type { RouteRuntime } from './runtime.ts'
+import type { Destination } from './runtime.ts'
 import { upstreamPath } from './upstream-path.ts'
 import type { TargetPool } from './upstreams/target-pool.ts'
 import { UpstreamError, type UpstreamFailure, upstreamFailures } from './upstreams/upstream-error.ts'
@@ -21,6 +21,8 @@ const details: Record<number, string> = {
   504: 'The service behind the gateway did not answer in time.',
 }
 
+const pathNotRewritable = problem(400, 'malformed-request', 'The path makes none for the service.')
+
 /** Takes one request to a target and its answer back; tries again where that is safe. */
 export class Forwarding implements UpstreamRequest {
   readonly expectsNoBody: boolean
@@ -28,8 +30,10 @@ export class Forwarding implements UpstreamRequest {
   readonly #exchange: Exchange
   readonly #client: Downstream
   readonly #context: WorkerContext
-  readonly #runtime: RouteRuntime
+  readonly #runtime: Destination
   readonly #service: CompiledService
+  /** With the query. */
+  #path = ''
   #stream: UpstreamStream | undefined
   #pool: TargetPool | undefined
   readonly #tried: TargetPool[] = []
@@ -45,12 +49,12 @@ export class Forwarding implements UpstreamRequest {
   #totalTimer: NodeJS.Timeout | undefined
   readonly #startedAt = performance.now()
 
-  constructor(exchange: Exchange, runtime: RouteRuntime, client: Downstream, context: WorkerContext) {
+  constructor(exchange: Exchange, runtime: Destination, client: Downstream, context: WorkerContext) {
     this.#exchange = exchange
     this.#client = client
     this.#context = context
     this.#runtime = runtime
-    this.#service = runtime.route.service
+    this.#service = runtime.service
     this.expectsNoBody = exchange.method === 'HEAD'
     this.tunnel = this.#acceptedUpgrade()
     exchange.tunnel = this.tunnel
@@ -65,6 +69,9 @@ export class Forwarding implements UpstreamRequest {
   /** Begins; what it writes leaves with `flushRequest`, so that a small body goes along. */
   start(): void {
     const { totalTimeout } = this.#service
+    const path = upstreamPath(this.#runtime, this.#exchange.head, this.#exchange.matchedLength)
+    if (path === undefined) return this.#client.reply(pathNotRewritable)
+    this.#path = path
     this.#runtime.retryBudget.countRequest(this.#startedAt)
     if (totalTimeout !== undefined)
       this.#totalTimer = setTimeout(() => this.#onTimeout('total-timeout', totalTimeout), totalTimeout)
@@ -136,8 +143,7 @@ export class Forwarding implements UpstreamRequest {
     const { tryTimeout } = this.#service
     if (tryTimeout !== undefined)
       this.#tryTimer = setTimeout(() => this.#onTimeout('try-timeout', tryTimeout), tryTimeout)
-    const path = upstreamPath(this.#runtime.route, exchange.head, exchange.matchedLength)
-    stream.sendHead(exchange, this.#authority(pool), path)
+    stream.sendHead(exchange, this.#authority(pool), this.#path)
     for (const chunk of this.#replay ?? []) stream.sendBody(chunk)
     if (this.#requestEnded) stream.endRequest(this.#trailers)
   }

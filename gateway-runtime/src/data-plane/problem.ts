@@ -4,7 +4,7 @@ import { STATUS_CODES } from 'node:http'
 export interface Problem {
   readonly status: number
   readonly code: string
-  /** For the client; never an address, a version or a stack. */
+  /** For the client; never an address, a version or a stack. Empty: an answer without a body. */
   readonly detail: string
 }
 
@@ -12,6 +12,7 @@ export const problem = (status: number, code: string, detail: string): Problem =
 
 /** The body of a problem as application/problem+json (RFC 9457), in ASCII. */
 export function problemBody({ status, code, detail }: Problem, requestId: string): string {
+  if (detail === '') return ''
   const body = {
     type: 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',

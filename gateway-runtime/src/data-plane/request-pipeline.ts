@@ -6,9 +6,11 @@ import { Forwarding } from './forwarding.ts'
 import { grpcTimeout, isGrpc } from './grpc.ts'
 import { HeaderKind, type HeaderName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
+import { Mirror } from './mirror.ts'
 import { type Problem, problem } from './problem.ts'
+import type { Redirect } from './redirect.ts'
 import { isRequestId, newRequestId } from './request-id.ts'
-import type { NamedHook, RouteRuntime } from './runtime.ts'
+import type { Destination, NamedHook } from './runtime.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 const longestDeadline = 2 ** 31 - 1 // of a timer of Node.js: 24 days
@@ -33,6 +35,7 @@ export class RequestPipeline {
   readonly #client: Downstream
   readonly #context: WorkerContext
   #forwarding: Forwarding | undefined
+  #mirror: Mirror | undefined
   /** Pieces of a body that came while a plugin was still deciding; the client was told to stop behind them. */
   #held: Buffer[] | undefined
   #trailers: Fields | undefined
@@ -65,6 +68,7 @@ export class RequestPipeline {
     const match = runtime.router.match(exchange)
     exchange.route = match?.value
     exchange.matchedLength = match?.matchedLength ?? 0
+    exchange.destination = match?.value.split?.choose(exchange) ?? match?.value.destination
     this.#runHooks(match?.value.onRequest ?? runtime.globalOnRequest, 0)
   }
 
@@ -73,6 +77,7 @@ export class RequestPipeline {
     exchange.requestBytes += chunk.length
     if (exchange.status !== 101 && exchange.requestBytes > this.#context.runtime.limits.body_bytes)
       return this.replace(tooLarge)
+    this.#mirror?.onBody(chunk)
     if (this.#forwarding) return this.#forwarding.onRequestBody(chunk)
     if (this.responseStarted) return
     this.#held = [...(this.#held ?? []), Buffer.from(chunk)]
@@ -82,7 +87,7 @@ export class RequestPipeline {
   onEnd(trailers: Fields | undefined): void {
     this.#requestComplete = true
     this.#trailers = trailers
-    this.#forwarding?.onRequestEnd(trailers)
+    this.#end(this.#forwarding)
   }
 
   /** Sends what the target was given so far. */
@@ -147,7 +152,8 @@ export class RequestPipeline {
         return this.#onPluginFailure(plugin, error)
       }
     }
-    if (exchange.route) this.#forward(exchange.route)
+    if (exchange.destination) this.#forward(exchange.destination)
+    else if (exchange.route?.redirect) this.#redirect(exchange.route.redirect)
     else this.#client.reply(problem(404, 'no-route', 'No route of this gateway matches the request.'))
   }
 
@@ -175,19 +181,44 @@ export class RequestPipeline {
     this.replace(problem(500, 'plugin-failed', 'The gateway could not process the request.'))
   }
 
-  #forward(route: RouteRuntime): void {
+  #redirect(redirect: Redirect): void {
+    const location = redirect.location(this.exchange)
+    if (location === undefined)
+      return this.#client.reply(problem(400, 'malformed-request', 'The path leads nowhere.'))
+    this.exchange.addResponseHeader('location', location)
+    this.#client.reply(problem(redirect.status, 'redirected', ''))
+  }
+
+  #forward(destination: Destination): void {
     if (this.exchange.head.expectsContinue) this.#client.sendInterim(100)
     if (isGrpc(this.exchange.head)) this.#setGrpcDeadline()
-    const forwarding = new Forwarding(this.exchange, route, this.#client, this.#context)
+    const forwarding = new Forwarding(this.exchange, destination, this.#client, this.#context)
     this.#forwarding = forwarding
+    this.#mirror = this.#newMirror()
     forwarding.start()
     if (this.#held) {
       const held = this.#held
       this.#held = undefined
-      for (const chunk of held) forwarding.onRequestBody(chunk)
+      for (const chunk of held) {
+        this.#mirror?.onBody(chunk)
+        forwarding.onRequestBody(chunk)
+      }
       this.#client.resumeBody()
     }
-    if (this.#requestComplete) forwarding.onRequestEnd(this.#trailers)
+    if (this.#requestComplete) this.#end(forwarding)
+  }
+
+  #end(forwarding: Forwarding | undefined): void {
+    forwarding?.onRequestEnd(this.#trailers)
+    this.#mirror?.onEnd(this.#trailers)
+    this.#mirror = undefined
+  }
+
+  #newMirror(): Mirror | undefined {
+    const mirror = this.exchange.route?.mirror
+    if (!mirror || this.exchange.tunnel !== undefined) return undefined
+    if (mirror.percent < 100 && Math.random() * 100 >= mirror.percent) return undefined
+    return new Mirror(this.exchange, mirror, this.#context)
   }
 
   /** The target is told the time too, and may be late with it or gone. */

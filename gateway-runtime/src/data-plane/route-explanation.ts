@@ -1,6 +1,7 @@
 import { entriesInOrder, pathText, prefixOf, type RouteEntry } from '../config/route-order.ts'
 import { compilePattern } from '../config/route-pattern.ts'
 import type { CompiledRoute, PathMatcher } from '../config/snapshot.ts'
+import { PathRewriter } from './path-rewriter.ts'
 import { normalizeTarget } from './request-path.ts'
 import { RequestConditions, type RoutableRequest } from './route-conditions.ts'
 import { upstreamPath } from './upstream-path.ts'
@@ -16,7 +17,8 @@ export interface AskedRequest {
 /** A way into a route, and what a request meets there. */
 export interface Candidate {
   readonly route: string
-  readonly service: string
+  /** Null for a redirect. */
+  readonly service: string | null
   readonly priority: number
   /** Null for any. */
   readonly host: string | null
@@ -38,9 +40,12 @@ export interface RouteExplanation {
   }
   readonly winner: {
     readonly route: string
-    readonly service: string
-    /** What the target is asked for, with the query. */
-    readonly upstream_path: string
+    /** Null for a redirect; of several that a route splits its requests over, its own. */
+    readonly service: string | null
+    /** What the target is asked for, with the query; null where it is asked for nothing. */
+    readonly upstream_path: string | null
+    /** Where else requests may go, in words. */
+    readonly also: readonly string[]
   } | null
   /** By precedence; where there are more than a hundred, only those whose host and path match. */
   readonly candidates: readonly Candidate[]
@@ -69,15 +74,27 @@ export function explainRoute(routes: readonly CompiledRoute[], asked: AskedReque
   const { method, host, path, query } = request
   return {
     request: { method, host, path, query },
-    winner: winner
-      ? {
-          route: winner.entry.route.name,
-          service: winner.entry.route.service.name,
-          upstream_path: upstreamPath(winner.entry.route, request, winner.matchedLength),
-        }
-      : null,
+    winner: winner ? outcome(winner, request) : null,
     candidates: shown.map(describe),
     omitted: verdicts.length - shown.length,
+  }
+}
+
+function outcome({ entry: { route }, matchedLength }: Verdict, request: RoutableRequest) {
+  const { service, split, mirror, rewrite, redirect } = route
+  const rewriter = rewrite && new PathRewriter(rewrite, route)
+  const shares = split?.services.slice(1) ?? []
+  return {
+    route: route.name,
+    service: service?.name ?? null,
+    upstream_path: service
+      ? (upstreamPath({ route, service, rewriter }, request, matchedLength) ?? null)
+      : null,
+    also: [
+      ...shares.map(({ service, percent }) => `${percent} % go to service ${service.name}`),
+      ...(mirror ? [`${mirror.percent} % are copied to service ${mirror.service.name}`] : []),
+      ...(redirect ? [`clients are sent elsewhere with ${redirect.status}`] : []),
+    ],
   }
 }
 
@@ -127,7 +144,7 @@ function matchPath(wanted: PathMatcher, path: string): number | undefined {
 
 const describe = ({ entry: { route, host, path }, unmet }: Verdict): Candidate => ({
   route: route.name,
-  service: route.service.name,
+  service: route.service?.name ?? null,
   priority: route.priority,
   host: host === '' ? null : host,
   path: pathText(path),

@@ -5,16 +5,21 @@ import type {
   CompiledPlugin,
   CompiledRoute,
   CompiledService,
+  CompiledSplit,
   CompiledUpstream,
   Snapshot,
   Target,
 } from '../config/snapshot.ts'
 import type { PluginHandlers } from '../plugins/contract.ts'
 import { plugins } from '../plugins/registry.ts'
+import { seriesKey } from '../telemetry/metrics.ts'
 import type { SharedMemory } from '../worker-messages.ts'
 import type { ParserLimits } from './http1/parser.ts'
+import { PathRewriter } from './path-rewriter.ts'
+import { Redirect } from './redirect.ts'
 import { Router } from './router.ts'
 import type { TimerWheel } from './timer-wheel.ts'
+import { TrafficSplit } from './traffic-split.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 import { Balancer } from './upstreams/balancer.ts'
 import { RetryBudget } from './upstreams/retry-budget.ts'
@@ -30,14 +35,35 @@ export interface NamedHook {
 
 /** What the requests to a service share, whatever route they come by. */
 interface ServiceRuntime {
+  readonly service: CompiledService
   readonly balancer: Balancer<TargetPool>
   readonly retryBudget: RetryBudget
 }
 
+/** A service as a route leads to it. */
+export interface Destination extends ServiceRuntime {
+  readonly route: CompiledRoute
+  readonly rewriter: PathRewriter | undefined
+  /** Block in the metrics of this worker. */
+  readonly metricBlock: number
+}
+
+export interface MirrorRuntime {
+  readonly destination: Destination
+  readonly percent: number
+  /** Copies under way. */
+  inFlight: number
+}
+
 /** A route with all that its requests need. */
-export interface RouteRuntime extends ServiceRuntime {
+export interface RouteRuntime {
   readonly route: CompiledRoute
   readonly onRequest: readonly NamedHook[]
+  /** Of its own service; undefined for a redirect. */
+  readonly destination: Destination | undefined
+  readonly split: TrafficSplit<Destination> | undefined
+  readonly mirror: MirrorRuntime | undefined
+  readonly redirect: Redirect | undefined
   /** Block in the metrics of this worker. */
   readonly metricBlock: number
 }
@@ -94,18 +120,14 @@ export class RuntimeBuilder {
       const known = services.get(service.name)
       if (known) return known
       const runtime = {
+        service,
         balancer: this.#balancer(service),
         retryBudget: new RetryBudget(service.retryBudget),
       }
       services.set(service.name, runtime)
       return runtime
     }
-    const router = new Router(snapshot.routes, (route) => ({
-      route,
-      ...runtimeOf(route.service),
-      onRequest: this.#hooksOf(route.plugins),
-      metricBlock: this.#memory.metricBlocks.get(route.name)!,
-    }))
+    const router = new Router(snapshot.routes, (route) => this.#route(route, runtimeOf))
     return {
       snapshot,
       router,
@@ -118,6 +140,31 @@ export class RuntimeBuilder {
       trustedProxies: new TrustedProxies(snapshot.trustedProxies),
       globalOnRequest: this.#hooksOf(snapshot.globalPlugins),
       pools: this.#pools,
+    }
+  }
+
+  #route(route: CompiledRoute, runtimeOf: (service: CompiledService) => ServiceRuntime): RouteRuntime {
+    const { service, split, mirror, rewrite, redirect } = route
+    const rewriter = rewrite && new PathRewriter(rewrite, route)
+    const blockOf = (name: string) => this.#memory.metricBlocks.get(seriesKey(route.name, name))!
+    const destinationOf = (service: CompiledService): Destination => ({
+      ...runtimeOf(service),
+      route,
+      rewriter,
+      metricBlock: blockOf(service.name),
+    })
+    return {
+      route,
+      onRequest: this.#hooksOf(route.plugins),
+      destination: service && destinationOf(service),
+      split: split && newSplit(split, destinationOf),
+      mirror: mirror && {
+        destination: destinationOf(mirror.service),
+        percent: mirror.percent,
+        inFlight: 0,
+      },
+      redirect: redirect && new Redirect(redirect, route),
+      metricBlock: blockOf(service?.name ?? ''),
     }
   }
 
@@ -163,4 +210,16 @@ export class RuntimeBuilder {
     }
     return this.#hooks.get(plugin.id)
   }
+}
+
+function newSplit(
+  { on, services }: CompiledSplit,
+  destinationOf: (service: CompiledService) => Destination,
+): TrafficSplit<Destination> {
+  const shares = services.map(({ service, percent }) => ({
+    name: service.name,
+    destination: destinationOf(service),
+    percent,
+  }))
+  return new TrafficSplit(shares, on)
 }

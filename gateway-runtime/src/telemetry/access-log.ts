@@ -55,7 +55,8 @@ export class AccessLog {
       `"upstream_duration":${seconds(exchange.upstreamTime)},` +
       `"gateway_duration":${seconds(Math.max(duration - exchange.upstreamTime, 0))},` +
       `"request_bytes":${exchange.requestBytes},"response_bytes":${exchange.responseBytes}`
-    if (route) line += `,"route":"${route.route.name}","service":"${route.route.service.name}"`
+    if (route) line += `,"route":"${route.route.name}"`
+    if (exchange.destination) line += `,"service":"${exchange.destination.service.name}"`
     if (exchange.target) line += `,"target":"${exchange.target}","attempts":${exchange.attempts}`
     if (exchange.code) line += `,"code":"${exchange.code}"`
     if (facts.tlsVersion) line += `,"tls_version":"${facts.tlsVersion}"`

@@ -1,3 +1,5 @@
+import { servicesOf } from '../config/packed-snapshot.ts'
+import type { CompiledRoute } from '../config/snapshot.ts'
 import type { Exchange } from '../data-plane/exchange.ts'
 
 /*
@@ -17,6 +19,8 @@ export const nodeCounters = {
   errorLogDropped: 5,
   tunnelsActive: 6,
   retriesOverBudget: 7,
+  mirrored: 13,
+  mirrorSkipped: 14,
   handshakeFailures: 8,
 } as const
 
@@ -46,6 +50,16 @@ const blockSize = 32 // fields, rounded up so that blocks begin on cache lines
 /** Bytes for a worker's counters with so many routes. */
 export const metricsMemorySize = (routes: number): number =>
   (blockBase + routes * blockSize) * Float64Array.BYTES_PER_ELEMENT
+
+/** What is counted of a route: a series for each service that its requests may go to. */
+export function routeSeries(route: CompiledRoute): { key: string; route: string; service: string }[] {
+  const services = servicesOf(route).map(({ name }) => name)
+  const names = services.length === 0 ? [''] : services
+  return names.map((service) => ({ key: seriesKey(route.name, service), route: route.name, service }))
+}
+
+/** Names have no spaces. */
+export const seriesKey = (route: string, service: string): string => `${route} ${service}`
 
 /** Where a route's block begins, as an index into the memory. */
 export const blockOffset = (block: number): number => blockBase + block * blockSize
@@ -100,6 +114,14 @@ export class WorkerMetrics {
     this.#values[blockOffset(block) + routeFields.retries]!++
   }
 
+  countMirrored(): void {
+    this.#values[nodeCounters.mirrored]!++
+  }
+
+  countMirrorSkipped(): void {
+    this.#values[nodeCounters.mirrorSkipped]!++
+  }
+
   countRetryOverBudget(): void {
     this.#values[nodeCounters.retriesOverBudget]!++
   }
@@ -120,7 +142,7 @@ export class WorkerMetrics {
     const { status, route } = exchange
     values[statusOffset(status)]!++
     if (!route) return
-    const block = blockOffset(route.metricBlock)
+    const block = blockOffset(exchange.destination?.metricBlock ?? route.metricBlock)
     const inSeconds = duration / 1_000
     values[block + routeFields.classes + Math.min(Math.max(Math.floor(status / 100), 1), 5) - 1]!++
     values[block + routeFields.requestBytes]! += exchange.requestBytes

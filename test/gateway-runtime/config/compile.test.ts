@@ -7,7 +7,7 @@ const compiled = (files: Files): Snapshot => compile(load(files))
 const service = { name: 's', url: 'http://s' }
 const route = { name: 'r', service: 's', paths: ['/'] }
 const serviceOf = (fields: object, more: object = {}) =>
-  compiled(asYaml({ ...more, services: [{ name: 's', ...fields }], routes: [route] })).routes[0]!.service
+  compiled(asYaml({ ...more, services: [{ name: 's', ...fields }], routes: [route] })).routes[0]!.service!
 const routeOf = (fields: object) =>
   compiled(asYaml({ services: [service], routes: [{ name: 'r', service: 's', ...fields }] })).routes[0]!
 
@@ -79,7 +79,7 @@ describe('a service with an upstream', () => {
     ]
     const routes = [route, { ...route, name: 'q', service: 't', paths: ['/q'] }]
     const snapshot = compiled(asYaml({ upstreams, services, routes }))
-    expect(snapshot.routes[0]?.service.upstream).toBe(snapshot.routes[1]?.service.upstream)
+    expect(snapshot.routes[0]?.service?.upstream).toBe(snapshot.routes[1]?.service?.upstream)
     expect(snapshot.upstreams).toHaveLength(1)
   })
 })

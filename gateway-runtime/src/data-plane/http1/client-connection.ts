@@ -332,8 +332,8 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     const body = problemBody(reply, exchange.requestId)
     exchange.responseBytes = body.length
     this.#writer.text(
-      `${statusLine(reply.status)}content-type: application/problem+json\r\ncontent-length: ${body.length}\r\n` +
-        currentDateLine() +
+      `${statusLine(reply.status)}${body === '' ? '' : 'content-type: application/problem+json\r\n'}` +
+        `content-length: ${body.length}\r\n${currentDateLine()}` +
         this.#ownFields(exchange) +
         (exchange.method === 'HEAD' ? '' : body),
     )

@@ -193,9 +193,9 @@ export class ClientStream extends Http2Stream implements Downstream {
     const { exchange } = this.#pipeline
     const body = problemBody(reply, exchange.requestId)
     exchange.responseBytes = body.length
-    const headOnly = this.#head.method === 'HEAD'
+    const headOnly = body === '' || this.#head.method === 'HEAD'
     this.#writeHead(reply.status, headOnly, (block) => {
-      block.field(contentType, 'application/problem+json')
+      if (body !== '') block.field(contentType, 'application/problem+json')
       block.field(contentLengthName, String(body.length), 'literal')
       block.field(date, currentDate(), 'literal')
     })

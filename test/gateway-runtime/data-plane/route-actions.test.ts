@@ -1,0 +1,294 @@
+import { once } from 'node:events'
+import { connect } from 'node:http2'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { parseTemplate } from '../../../gateway-runtime/src/config/path-template.ts'
+import { PathRewriter } from '../../../gateway-runtime/src/data-plane/path-rewriter.ts'
+import { normalizeTarget } from '../../../gateway-runtime/src/data-plane/request-path.ts'
+import { TrafficSplit } from '../../../gateway-runtime/src/data-plane/traffic-split.ts'
+import { eventually } from '../../support/eventually.ts'
+import { startGateway, type TestGateway } from '../../support/gateway.ts'
+import { freePort, freePorts } from '../../support/ports.ts'
+import { openRaw } from '../../support/raw-client.ts'
+import { type Echo, silence, startUpstream, type Upstream } from '../../support/upstream.ts'
+import { problemsOf } from '../config/configurations.ts'
+
+let old: Upstream
+let next: Upstream
+let shadow: Upstream
+let silent: Upstream
+let gateway: TestGateway
+let http: number
+let h2c: number
+
+beforeAll(async () => {
+  ;[old, next, shadow, silent] = (await Promise.all([
+    startUpstream(),
+    startUpstream(),
+    startUpstream(),
+    startUpstream(silence),
+  ])) as [Upstream, Upstream, Upstream, Upstream]
+  ;[http, h2c] = (await freePorts(2)) as [number, number]
+  gateway = await startGateway({
+    config: {
+      listeners: [http, h2c].map((port) => ({ host: '127.0.0.1', port, http2: port === h2c })),
+      limits: { mirrors: 2 },
+      services: [
+        { name: 'old', url: old.url },
+        { name: 'next', url: next.url },
+        { name: 'shadow', url: shadow.url },
+        { name: 'silent', url: silent.url },
+        { name: 'dead', url: `http://127.0.0.1:${await freePort()}`, retries: 0 },
+      ],
+      routes: [
+        { name: 'moved', redirect: { path: '/new$rest' }, paths: ['/moved'] },
+        { name: 'secure', redirect: { scheme: 'https', port: 8443, status: 301 }, paths: ['/secure'] },
+        {
+          name: 'elsewhere',
+          redirect: { host: 'other.test', scheme: 'https', path: '/x/$<id>', keep_query: false, status: 302 },
+          paths: ['~/by-id/(?<id>[^/]+)$'],
+        },
+        { name: 'rewritten', service: 'old', paths: ['~/v1/(\\w+)/(.*)'], rewrite: '/v2/$2/of/$1' },
+        { name: 'prefix', service: 'old', paths: ['/outer'], rewrite: '/inner$rest' },
+        { name: 'dots', service: 'old', paths: ['~/dots/(.*)'], rewrite: '/a/.$1' },
+        {
+          name: 'half',
+          service: 'old',
+          paths: ['/half'],
+          split: { on: 'header', header: 'X-User', services: [{ service: 'next', percent: 50 }] },
+        },
+        {
+          name: 'cookie',
+          service: 'old',
+          paths: ['/cookie'],
+          split: { on: 'cookie', cookie: 'side', services: [{ service: 'next', percent: 50 }] },
+        },
+        {
+          name: 'all',
+          service: 'old',
+          paths: ['/all'],
+          split: { services: [{ service: 'next', percent: 100 }] },
+        },
+        { name: 'copied', service: 'old', paths: ['/copied'], mirror: { service: 'shadow' } },
+        { name: 'unheard', service: 'old', paths: ['/unheard'], mirror: { service: 'dead' } },
+        { name: 'unanswered', service: 'old', paths: ['/unanswered'], mirror: { service: 'silent' } },
+        { name: 'seldom', service: 'old', paths: ['/seldom'], mirror: { service: 'shadow', percent: 0 } },
+      ],
+    },
+  })
+})
+
+afterAll(async () => {
+  await gateway?.stop()
+  for (const upstream of [old, next, shadow, silent]) await upstream?.stop()
+})
+
+const get = (path: string, init: RequestInit = {}) =>
+  fetch(`http://127.0.0.1:${http}${path}`, { redirect: 'manual', ...init })
+const seenBy = async (path: string, init: RequestInit = {}) =>
+  ((await (await get(path, init)).json()) as Echo).url
+
+describe('a redirect', () => {
+  test.each([
+    ['/moved/a/b?c=d', 308, '/new/a/b?c=d'],
+    ['/moved', 308, '/new'],
+    ['/secure/a?b', 301, 'https://127.0.0.1:8443/secure/a?b'],
+    ['/by-id/17?a=b', 302, 'https://other.test/x/17'],
+  ])('%s', async (path, status, location) => {
+    const answer = await get(path)
+    expect([answer.status, answer.headers.get('location')]).toEqual([status, location])
+    expect(await answer.text()).toBe('')
+    expect(answer.headers.get('content-type')).toBeNull()
+  })
+
+  test('by HTTP/2, and in the log', async () => {
+    const session = connect(`http://127.0.0.1:${h2c}`)
+    const stream = session.request({ ':path': '/moved/by-h2' })
+    const [head] = await once(stream, 'response')
+    expect(head).toMatchObject({ ':status': 308, location: '/new/by-h2' })
+    await once(stream.resume(), 'end')
+    session.close()
+    const line = await eventually('the line of the log', async () =>
+      (await gateway.accessLog()).find(({ path }) => path === '/moved/by-h2'),
+    )
+    expect(line).toMatchObject({ status: 308, route: 'moved', code: 'redirected' })
+    expect(line).not.toHaveProperty('service')
+  })
+})
+
+describe('rewriting', () => {
+  test.each([
+    ['/v1/orders/a/b?c=d', '/v2/a/b/of/orders?c=d'],
+    ['/outer/a', '/inner/a'],
+    ['/outer', '/inner'],
+  ])('%s', async (path, seen) => {
+    expect(await seenBy(path)).toBe(seen)
+  })
+
+  test('cannot leave its place: what comes out is in normal form', async () => {
+    const client = await openRaw(http)
+    client.send('GET /dots/./secret HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')
+    expect(await client.closed).toContain('"url":"/a/.secret"')
+  })
+
+  test('of any path gives a path in normal form, or none', () => {
+    const path = fc
+      .array(fc.constantFrom('/', '.', '..', 'a', '%2e', '%2F', ';', ':', '~', '+'), { maxLength: 12 })
+      .map((parts) => normalizeTarget(`/x/${parts.join('')}`))
+      .filter((target) => 'path' in target && target.path.startsWith('/x/'))
+      .map((target) => (target as { path: string }).path)
+    const template = fc.constantFrom('/$1', '/.$1', '/a/$1$1', '/$rest', '/a/../$1', '/.$rest', '/$1/..$rest')
+    fc.assert(
+      fc.property(path, template, (from, to) => {
+        const parts = parseTemplate(to)!
+        const rewriter = new PathRewriter(parts, { paths: [{ kind: 'regex', source: '/x/(.*)' }] })
+        const result = rewriter.rewrite(from, from.length)
+        if (result === undefined) return
+        expect(result).toMatch(/^\/[^?#\s]*$/)
+        expect(normalizeTarget(result)).toEqual({ path: result, query: '' })
+      }),
+    )
+  })
+})
+
+describe('a split', () => {
+  test('keeps a key with its service, and gives each its part', async () => {
+    const before = [old.requests.length, next.requests.length]
+    const users = Array.from({ length: 60 }, (_, index) => ({ headers: { 'x-user': `user-${index}` } }))
+    const sides = async () =>
+      Promise.all(
+        users.map(async (user) => {
+          await (await get('/half', user)).text()
+        }),
+      )
+    await sides()
+    const first = [old.requests.length - before[0]!, next.requests.length - before[1]!]
+    await sides()
+    const second = [
+      old.requests.length - before[0]! - first[0]!,
+      next.requests.length - before[1]! - first[1]!,
+    ]
+    expect(second).toEqual(first)
+    expect(Math.min(...first)).toBeGreaterThan(10)
+  })
+
+  test('by a cookie that a client without it is given', async () => {
+    const answer = await get('/cookie')
+    const [cookie] = answer.headers.getSetCookie()
+    expect(cookie).toMatch(/^side=[\w-]+; Path=\/; HttpOnly; SameSite=Lax$/)
+    await answer.text()
+    const again = await get('/cookie', { headers: { cookie: cookie!.split(';')[0]! } })
+    expect(again.headers.getSetCookie()).toEqual([])
+    await again.text()
+  })
+
+  test('is seen in log and metrics', async () => {
+    await (await get('/all?seen')).text()
+    const line = await eventually('the line of the log', async () =>
+      (await gateway.accessLog()).find(({ path }) => path === '/all'),
+    )
+    expect(line).toMatchObject({ route: 'all', service: 'next' })
+    const metrics = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
+    expect(metrics).toContain('gatehouse_route_requests_total{route="all",service="next",code="2xx"} 1\n')
+  })
+
+  test('moves no more keys than it must when percentages change', () => {
+    const shares = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 2, maxLength: 5 })
+    fc.assert(
+      fc.property(shares, fc.nat(), fc.integer({ min: 1, max: 50 }), (percents, which, more) => {
+        const grown = which % percents.length
+        const split = (all: readonly number[]) =>
+          new TrafficSplit(
+            all.map((percent, index) => ({ name: `service-${index}`, destination: index, percent })),
+            { kind: 'none' },
+          )
+        const before = split(percents)
+        const after = split(percents.map((percent, index) => (index === grown ? percent + more : percent)))
+        for (let key = 0; key < 300; key++) {
+          const [from, to] = [before.chooseFor(key * 7_919), after.chooseFor(key * 7_919)]
+          if (from !== to) expect(to).toBe(grown)
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('follows its percentages', () => {
+    const split = new TrafficSplit(
+      [70, 20, 10, 0].map((percent, index) => ({ name: `s${index}`, destination: index, percent })),
+      { kind: 'none' },
+    )
+    const counts = [0, 0, 0, 0]
+    for (let key = 0; key < 20_000; key++) counts[split.chooseFor(key)]!++
+    expect(counts.map((count) => Math.round(count / 400) * 2)).toEqual([70, 20, 10, 0])
+  })
+})
+
+describe('a mirror', () => {
+  const copyOf = (path: string) =>
+    eventually('the copy', () => shadow.requests.find(({ url }) => url === path))
+
+  test('gets the same request, after it is complete', async () => {
+    const answer = await get('/copied/a?b', { method: 'POST', body: 'content', headers: { 'x-own': '1' } })
+    expect(((await answer.json()) as Echo).body).toBe('content')
+    const copy = await copyOf('/a?b')
+    expect(copy.headers).toMatchObject({
+      'x-own': '1',
+      'content-length': '7',
+      'x-request-id': answer.headers.get('x-request-id')!,
+    })
+  })
+
+  test('gets no body over 64 KiB, and none of what is not its part', async () => {
+    const metric = async () => {
+      const text = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
+      return Number(/gatehouse_mirrored_requests_total\{result="skipped"\} (\d+)/.exec(text)![1])
+    }
+    const before = await metric()
+    await (await get('/copied/large', { method: 'POST', body: 'x'.repeat(70_000) })).text()
+    await (await get('/seldom/none')).text()
+    await (await get('/copied/behind')).text()
+    await copyOf('/behind')
+    expect(shadow.requests.map(({ url }) => url)).not.toContain('/large')
+    expect(shadow.requests.map(({ url }) => url)).not.toContain('/none')
+    expect(await metric()).toBe(before + 1)
+  })
+
+  test('that is dead or silent changes nothing for the client, and is bounded', async () => {
+    for (let request = 0; request < 10; request++) {
+      expect((await get('/unheard')).status).toBe(200)
+      expect((await get('/unanswered')).status).toBe(200)
+    }
+    await eventually('two copies', () => silent.requests.length === 2)
+    expect(silent.requests).toHaveLength(2)
+  })
+})
+
+describe('what is wrong is refused', () => {
+  const services = 'services: [{ name: s, url: http://s }]\n'
+  test.each([
+    ['{ name: r, paths: [/] }', 'a route needs either service or redirect'],
+    ['{ name: r, service: s, redirect: {}, paths: [/] }', 'a route needs either service or redirect'],
+    ['{ name: r, redirect: {}, rewrite: /a, paths: [/] }', 'go with service, not with redirect'],
+    ["{ name: r, service: s, paths: [/], rewrite: '/$1' }", 'not every path of the route has a group $1'],
+    ["{ name: r, service: s, paths: ['~/(a)', '~/b'], rewrite: '/$1' }", 'has a group $1'],
+    ["{ name: r, redirect: { path: '/$<id>' }, paths: ['~/(a)'] }", 'has a group $<id>'],
+    ["{ name: r, service: s, rewrite: '/a?b' }", 'expected a path'],
+    ["{ name: r, service: s, rewrite: '/$x' }", 'expected a path with $1'],
+    ['{ name: r, service: s, mirror: { service: t } }', 'no service is called "t"'],
+    [
+      '{ name: r, service: s, split: { services: [{ service: t, percent: 1 }] } }',
+      'no service is called "t"',
+    ],
+    [
+      '{ name: r, service: s, split: { services: [{ service: s, percent: 60 }, { service: s, percent: 60 }] } }',
+      'at most 100 together',
+    ],
+    [
+      '{ name: r, service: s, split: { on: cookie, services: [{ service: s, percent: 1 }] } }',
+      'needs cookie',
+    ],
+  ])('%s', (route, message) => {
+    expect(problemsOf(`${services}routes: [${route}]\n`).join('\n')).toContain(message)
+  })
+})
