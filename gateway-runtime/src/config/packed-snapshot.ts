@@ -37,6 +37,8 @@ const defaults: Partial<CompiledRoute> = {
   preserveHost: false,
   priority: 0,
   plugins: none,
+  redirect: undefined,
+  rewrite: undefined,
 }
 
 // Compiling makes the text for the version, sending needs it again; compiled routes never change.

@@ -24,6 +24,19 @@ const snapshot = compile(
       plugins: [limit(1), limit(2, { service: 't' }), limit(3, { route: 'all' })],
       routes: [
         { name: 'plain', service: 's', paths: ['/a', '=/b', '~/c'] },
+        {
+          name: 'spread',
+          service: 's',
+          paths: ['~/x/(.*)'],
+          split: { on: 'header', header: 'X-User', services: [{ service: 't', percent: 10 }] },
+          mirror: { service: 't' },
+          rewrite: '/y/$1$rest',
+        },
+        {
+          name: 'gone',
+          redirect: { scheme: 'https', host: 'h', port: 1, path: '/$rest' },
+          paths: ['/gone'],
+        },
         { name: 'other', service: 't', hosts: ['*.x'], upgrades: [], strip_path: false },
         {
           name: 'all',
@@ -47,7 +60,8 @@ test('what is packed, sent and unpacked is the snapshot', () => {
 
 test('routes share their service and plugins again', () => {
   const { routes, globalPlugins } = unpackSnapshot(structuredClone(packSnapshot(snapshot)))
-  expect(routes[1]!.service).toBe(routes[2]!.service)
+  expect(routes[3]!.service).toBe(routes[4]!.service)
+  expect(routes[1]!.mirror!.service).toBe(routes[3]!.service)
   expect(routes[0]!.plugins[0]).toBe(globalPlugins[0])
 })
 
