@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import { configurationReference } from '../../scripts/docs/configuration-reference.ts'
+import { load } from '../gateway-runtime/config/configurations.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+/** The YAML examples of a page, by the heading above each. */
+function examplesOf(page: string): [heading: string, yaml: string][] {
+  const text = readFileSync(join(root, page), 'utf8')
+  let heading = ''
+  return [...text.matchAll(/^## ([^\n]+)$|^```yaml\n(.*?)^```$/gms)].flatMap(([, title, yaml]) => {
+    if (title !== undefined) heading = title
+    return yaml === undefined ? [] : [[heading, yaml]]
+  })
+}
+
+describe('the guide', () => {
+  const examples = examplesOf('docs/guide.md')
+
+  test('has examples', () => {
+    expect(examples.length).toBeGreaterThan(4)
+  })
+
+  test.each(examples)('%s', (_, yaml) => {
+    const { routes, listeners } = load(yaml)
+    expect(routes.length + listeners.length).toBeGreaterThan(0)
+  })
+})
+
+test('the list of settings is that of the schema; `npm run docs` writes it', () => {
+  expect(readFileSync(join(root, 'docs/configuration.md'), 'utf8')).toBe(`${configurationReference()}\n`)
+})
