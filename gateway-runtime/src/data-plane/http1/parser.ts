@@ -1,4 +1,5 @@
-import { createRequire } from 'node:module'
+// @ts-expect-error: a Buffer; undici has no types for its internals
+import llhttp from 'undici/lib/llhttp/llhttp_simd-wasm.js'
 import type { Fields } from '../fields.ts'
 import { type HeaderName, headerName } from './header-name.ts'
 
@@ -6,9 +7,6 @@ import { type HeaderName, headerName } from './header-name.ts'
  * llhttp, the parser of Node.js itself, as the WebAssembly build that undici ships. It decides where a message
  * begins and ends, in its strict mode; nothing of what it was given is ever passed on as raw bytes.
  */
-
-const require = createRequire(import.meta.url)
-const llhttp = require('undici/lib/llhttp/llhttp_simd-wasm.js') as Buffer
 
 interface LlhttpExports {
   memory: WebAssembly.Memory
