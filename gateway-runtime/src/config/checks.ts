@@ -57,6 +57,7 @@ export function checkReferences(values: CheckedValues, problems: ProblemList): v
   for (const plugin of entities.plugins) checks.plugin(plugin)
   for (const certificate of entities.certificates) checks.keyIsNoText(certificate)
   if (entities.certificates.length === 0) checks.haveCertificates()
+  checks.proxiesAreTrusted()
   checks.addresses()
 }
 
@@ -234,6 +235,17 @@ class Checks {
       const message =
         'an https listener needs certificate and key, or certificates to choose from by server name'
       this.#report(['listeners', index], () => message)
+    }
+  }
+
+  /** A listener that takes PROXY headers takes them from somebody. */
+  proxiesAreTrusted(): void {
+    const { listeners, trusted_proxies } = this.#values.value as Record<string, unknown>
+    if (Array.isArray(trusted_proxies) ? trusted_proxies.length > 0 : trusted_proxies !== undefined) return
+    for (const [index, listener] of (Array.isArray(listeners) ? listeners : []).entries()) {
+      if (!isMapping(listener) || listener.proxy_protocol !== true) continue
+      const message = 'proxy_protocol needs trusted_proxies: the addresses that PROXY headers are taken from'
+      this.#report(['listeners', index, 'proxy_protocol'], () => message)
     }
   }
 

@@ -87,6 +87,7 @@ function compileService(service: Service, upstreams: ReadonlyMap<string, Compile
   return {
     name: service.name,
     http2: usesHttp2(service),
+    proxyProtocol: service.proxy_protocol,
     retries: service.retries,
     connectTimeout: service.connect_timeout,
     readTimeout: service.read_timeout,

@@ -70,6 +70,12 @@ export const listenerSchema = z
       })
       .optional()
       .describe('Asks clients of an https listener for certificates (mTLS).'),
+    proxy_protocol: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether each connection begins with a PROXY header, version 1 or 2; taken from trusted_proxies only.',
+      ),
     min_tls_version: z.enum(['1.2', '1.3']).default('1.3').describe('Oldest TLS version that is accepted.'),
   })
   .refine((listener) => (listener.certificate === undefined) === (listener.key === undefined), {
@@ -146,6 +152,12 @@ export const serviceSchema = z
       .optional()
       .describe('PEM file with the certificate chain that targets are shown (mTLS).'),
     client_key: pem.optional().describe('PEM file with the private key of client_certificate.'),
+    proxy_protocol: z
+      .enum(['v1', 'v2'])
+      .optional()
+      .describe(
+        'Begins each connection to a target with a PROXY header that says who the client is; connections are then kept for requests of one client address only.',
+      ),
     server_name: z
       .string()
       .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, 'expected a host name')
@@ -420,7 +432,14 @@ export const configurationSchema = z.strictObject({
     .min(1)
     .max(64)
     .default([
-      { host: '0.0.0.0', port: 80, protocol: 'http', min_tls_version: '1.3', unknown_sni: 'default' },
+      {
+        host: '0.0.0.0',
+        port: 80,
+        protocol: 'http',
+        proxy_protocol: false,
+        min_tls_version: '1.3',
+        unknown_sni: 'default',
+      },
     ]),
   admin: z
     .strictObject({

@@ -105,6 +105,8 @@ export interface CompiledService {
   /** Undefined: in clear. */
   readonly tls: CompiledTls | undefined
   readonly http2: boolean
+  /** Version of the PROXY header that a connection to a target begins with. */
+  readonly proxyProtocol: 'v1' | 'v2' | undefined
   /** Put before the path that is sent on; without a slash at its end; '' for none. */
   readonly path: string
   /** What the target sees as Host unless the route preserves the client's: host, with a port that is not the default. */

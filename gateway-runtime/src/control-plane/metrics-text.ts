@@ -107,6 +107,13 @@ function renderTraffic(text: MetricsText, sum: (offset: number) => number): void
   text.single('connections_refused_total', 'counter', 'Connections closed at once: too many.', refused)
   const handshakes = sum(nodeCounters.handshakeFailures)
   text.single('tls_handshake_failures_total', 'counter', 'TLS handshakes of clients that failed.', handshakes)
+  const proxyHeaders = sum(nodeCounters.proxyHeadersRefused)
+  text.single(
+    'proxy_headers_refused_total',
+    'counter',
+    'Connections closed for a PROXY header that was malformed, late or of an unknown peer.',
+    proxyHeaders,
+  )
   const failures = sum(nodeCounters.pluginFailures)
   text.single(
     'plugin_failures_total',

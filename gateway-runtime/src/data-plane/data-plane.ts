@@ -7,11 +7,14 @@ import type { Addresses, MessageToWorker, WorkerSettings } from '../worker-messa
 import type { ClientFacts } from './exchange.ts'
 import { ClientConnection } from './http1/client-connection.ts'
 import { Http2ClientConnection } from './http2/client-connection.ts'
-import { Listeners } from './listeners.ts'
+import { Listeners, type Reading } from './listeners.ts'
 import { LoopDelay } from './loop-delay.ts'
 import { ProtocolSniffer } from './protocol-sniffer.ts'
+import type { ConnectionEnds } from './proxy-protocol/connection-ends.ts'
+import { ProxyHeaderReader } from './proxy-protocol/header-reader.ts'
 import { type Runtime, RuntimeBuilder } from './runtime.ts'
 import { TimerWheel } from './timer-wheel.ts'
+import { plainAddress } from './trusted-proxies.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 type SnapshotMessage = Extract<MessageToWorker, { type: 'snapshot' }>
@@ -31,7 +34,8 @@ export class DataPlane implements WorkerContext {
   draining = false
   readonly #settings: WorkerSettings
   readonly #listeners = new Listeners({
-    onConnection: (socket, facts, sniff) => this.#onConnection(socket, facts, sniff),
+    onConnection: (socket, facts, reading) => this.#onConnection(socket, facts, reading),
+    onProxied: (socket, proceed) => this.#onProxied(socket, proceed),
     onHandshakeFailure: (reason, client) => this.#onHandshakeFailure(reason, client),
   })
   readonly #connections = new Set<OpenConnection>()
@@ -102,17 +106,50 @@ export class DataPlane implements WorkerContext {
     this.errorLog.close()
   }
 
-  #onConnection(socket: Socket, facts: ClientFacts, sniff: boolean): void {
+  /** Whether there is room for one more connection; closes it where there is not. */
+  #admit(socket: Socket): boolean {
     const limit = Math.ceil(this.runtime.limits.connections / this.#settings.workers)
-    if (this.#connections.size >= limit) {
-      this.metrics.countConnectionRefused()
-      this.errorLog.write('error', 'connection refused: too many', { limit })
-      socket.destroy()
-      return
+    if (this.#connections.size < limit) return true
+    this.metrics.countConnectionRefused()
+    this.errorLog.write('error', 'connection refused: too many', { limit })
+    socket.destroy()
+    return false
+  }
+
+  #onProxied(socket: Socket, proceed: (ends: ConnectionEnds | undefined) => void): void {
+    if (!this.#admit(socket)) return
+    const peer = plainAddress(socket.remoteAddress)
+    const refuse = (reason: string) => {
+      this.metrics.countProxyHeaderRefused()
+      this.errorLog.write('warn', 'PROXY header refused', { reason, peer })
     }
+    if (!this.runtime.trustedProxies.trusts(peer)) {
+      socket.destroy()
+      return refuse('the peer is none of trusted_proxies')
+    }
+    const left = () => {
+      this.#connections.delete(reader)
+      this.#endDraining()
+    }
+    const reader = new ProxyHeaderReader(socket, this, {
+      onHeader: (ends) => {
+        this.#connections.delete(reader)
+        proceed(ends)
+      },
+      onRefused: (reason) => {
+        refuse(reason)
+        left()
+      },
+      onGone: left,
+    })
+    this.#connections.add(reader)
+  }
+
+  #onConnection(socket: Socket, facts: ClientFacts, reading: Reading): void {
+    if (!this.#admit(socket)) return
     this.metrics.onConnection()
-    if (!sniff) {
-      this.#open(socket, facts, facts.scheme === 'http')
+    if (reading !== 'sniff') {
+      this.#open(socket, facts, reading === 'direct')
       return
     }
     const sniffer = new ProtocolSniffer(
@@ -145,6 +182,10 @@ export class DataPlane implements WorkerContext {
   #onClosed(connection: OpenConnection): void {
     this.metrics.onConnectionClosed()
     this.#connections.delete(connection)
+    this.#endDraining()
+  }
+
+  #endDraining(): void {
     if (this.draining && this.#connections.size === 0) this.#onDrained?.()
   }
 }

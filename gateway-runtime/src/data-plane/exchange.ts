@@ -6,7 +6,10 @@ import type { Destination, RouteRuntime } from './runtime.ts'
 /** What a connection of a client knows of itself. */
 export interface ClientFacts {
   readonly peerAddress: string
+  readonly peerPort: number
   readonly scheme: 'http' | 'https'
+  /** What the client has connected to. */
+  readonly localAddress: string
   readonly localPort: number
   /** `TLSv1.3`, or undefined without TLS. */
   readonly tlsVersion: string | undefined

@@ -4,6 +4,7 @@ import type { Exchange } from './exchange.ts'
 import { type Fields, passedTrailers } from './fields.ts'
 import type { MessageHead } from './http1/parser.ts'
 import { problem } from './problem.ts'
+import { type ConnectionEnds, clientEndsOf } from './proxy-protocol/connection-ends.ts'
 import type { Destination } from './runtime.ts'
 import { upstreamPath } from './upstream-path.ts'
 import type { TargetPool } from './upstreams/target-pool.ts'
@@ -64,6 +65,10 @@ export class Forwarding implements UpstreamRequest {
     const { upgrade } = this.#exchange.head
     if (upgrade === undefined || !this.#client.tunnel || this.#service.http2) return undefined
     return this.#runtime.route.upgrades.includes(upgrade) ? upgrade : undefined
+  }
+
+  get clientEnds(): ConnectionEnds {
+    return clientEndsOf(this.#exchange)
   }
 
   /** Begins; what it writes leaves with `flushRequest`, so that a small body goes along. */

@@ -6,15 +6,25 @@ import type { Snapshot } from '../config/snapshot.ts'
 import type { ClientCertificate } from '../plugins/contract.ts'
 import type { TlsMaterial } from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
+import type { ConnectionEnds } from './proxy-protocol/connection-ends.ts'
 import { describeClientCertificate } from './tls/client-certificate.ts'
 import { type GivenTls, TlsEndpoint } from './tls/tls-endpoint.ts'
 import { plainAddress } from './trusted-proxies.ts'
 
+const socketOptions = { allowHalfOpen: true, noDelay: true }
 const backlog = 4_096 // the kernel takes the smaller of this and net.core.somaxconn
 
+/**
+ * How the bytes of a client are come by: `direct`, past the stream of a socket that nobody has read of; by the
+ * `stream`; or by it too, but the first of them tell which protocol it speaks (`sniff`).
+ */
+export type Reading = 'direct' | 'stream' | 'sniff'
+
 export interface ListenerEvents {
-  /** A client, as far as it is known before its first byte; `sniff`: that byte tells which protocol it speaks. */
-  onConnection(socket: Socket, facts: ClientFacts, sniff: boolean): void
+  /** A client, as far as it is known before its first byte. */
+  onConnection(socket: Socket, facts: ClientFacts, reading: Reading): void
+  /** A connection that begins with a PROXY header: `proceed` takes it on when that is read, its socket paused. */
+  onProxied(socket: Socket, proceed: (ends: ConnectionEnds | undefined) => void): void
   /** `client`: its address, where it is still known. */
   onHandshakeFailure(reason: string, client: string | undefined): void
 }
@@ -26,11 +36,11 @@ interface OpenListener {
 
 /** What cannot be changed without opening the socket anew. */
 function keyOf(
-  { host, port, protocol, http2, client_certificates }: Listener,
+  { host, port, protocol, http2, proxy_protocol, client_certificates }: Listener,
   settings: TlsSettings,
 ): string {
   const tls = protocol === 'https' && [settings.handshake_timeout, client_certificates?.mode]
-  return JSON.stringify([host, port, http2, tls])
+  return JSON.stringify([host, port, http2, proxy_protocol, tls])
 }
 
 /** The listening sockets of one worker. Every worker has its own (SO_REUSEPORT); the kernel spreads connections. */
@@ -82,35 +92,74 @@ export class Listeners {
   }
 
   #create(listener: Listener, given: GivenTls): OpenListener {
-    if (listener.protocol === 'http') {
-      const sniff = listener.http2 === true
-      // Paused: nothing may be read before the connection has its own way of reading.
-      const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: !sniff }
-      const server = createServer(options, (socket) =>
-        this.#events.onConnection(socket, clientFacts(socket), sniff),
-      )
-      return { server, tls: undefined }
-    }
-    const tls = new TlsEndpoint(listener, given, {
-      onSecure: (socket) => {
-        const facts = clientFacts(socket, socket, listener.client_certificates !== undefined)
-        this.#events.onConnection(socket, facts, false)
+    const tls = listener.protocol === 'https' ? this.#createTls(listener, given) : undefined
+    if (listener.proxy_protocol) return { tls, server: this.#createProxied(listener, tls) }
+    return { tls, server: tls?.server ?? this.#createPlain(listener) }
+  }
+
+  #createPlain(listener: Listener): Server {
+    const reading = listener.http2 === true ? 'sniff' : 'direct'
+    // Paused: nothing may be read before the connection has its own way of reading.
+    return createServer({ ...socketOptions, pauseOnConnect: reading === 'direct' }, (socket) =>
+      this.#events.onConnection(socket, clientFacts(socket), reading),
+    )
+  }
+
+  /** What stands behind the header is given to the TLS server, which does not listen itself, or to HTTP. */
+  #createProxied(listener: Listener, tls: TlsEndpoint | undefined): Server {
+    const reading = listener.http2 === true ? 'sniff' : 'stream'
+    return createServer(socketOptions, (socket) =>
+      this.#events.onProxied(socket, (ends) => {
+        if (tls) return tls.takeOver(socket, ends)
+        this.#events.onConnection(socket, { ...clientFacts(socket), ...factsOf(ends) }, reading)
+        socket.resume()
+      }),
+    )
+  }
+
+  #createTls(listener: Listener, given: GivenTls): TlsEndpoint {
+    const events = this.#events
+    return new TlsEndpoint(listener, given, {
+      onSecure(socket, ends) {
+        const facts = {
+          ...clientFacts(socket),
+          ...factsOf(ends),
+          ...tlsFacts(socket, listener.client_certificates !== undefined),
+        }
+        events.onConnection(socket, facts, 'stream')
       },
-      onFailure: (reason, address) =>
-        this.#events.onHandshakeFailure(reason, address === undefined ? undefined : plainAddress(address)),
+      onFailure: (reason, address) => events.onHandshakeFailure(reason, address && plainAddress(address)),
     })
-    return { server: tls.server, tls }
   }
 }
 
-const clientFacts = (socket: Socket, tls?: TLSSocket, certified = false): ClientFacts => ({
+const clientFacts = (socket: Socket): ClientFacts => ({
   peerAddress: plainAddress(socket.remoteAddress),
-  scheme: tls ? 'https' : 'http',
+  peerPort: socket.remotePort ?? 0,
+  scheme: 'http',
+  localAddress: plainAddress(socket.localAddress),
   localPort: socket.localPort ?? 0,
-  tlsVersion: tls?.getProtocol() ?? undefined,
-  clientCertificate: certified ? clientCertificate(tls!) : undefined,
-  protocol: tls?.alpnProtocol === 'h2' ? 'HTTP/2' : 'HTTP/1.1',
+  tlsVersion: undefined,
+  clientCertificate: undefined,
+  protocol: 'HTTP/1.1',
 })
+
+const tlsFacts = (socket: TLSSocket, certified: boolean) =>
+  ({
+    scheme: 'https',
+    tlsVersion: socket.getProtocol() ?? undefined,
+    clientCertificate: certified ? clientCertificate(socket) : undefined,
+    protocol: socket.alpnProtocol === 'h2' ? 'HTTP/2' : 'HTTP/1.1',
+  }) as const
+
+/** What a PROXY header says takes the place of what the connection says itself. */
+const factsOf = (ends: ConnectionEnds | undefined) =>
+  ends && {
+    peerAddress: ends.sourceAddress,
+    peerPort: ends.sourcePort,
+    localAddress: ends.destinationAddress,
+    localPort: ends.destinationPort,
+  }
 
 /** Only what was verified: a session that is resumed counts as authorized even where it began without a certificate. */
 function clientCertificate(socket: TLSSocket): ClientCertificate | undefined {

@@ -22,6 +22,7 @@ export const nodeCounters = {
   mirrored: 13,
   mirrorSkipped: 14,
   handshakeFailures: 8,
+  proxyHeadersRefused: 9,
 } as const
 
 const statusBase = 16
@@ -104,6 +105,10 @@ export class WorkerMetrics {
 
   countHandshakeFailure(): void {
     this.#values[nodeCounters.handshakeFailures]!++
+  }
+
+  countProxyHeaderRefused(): void {
+    this.#values[nodeCounters.proxyHeadersRefused]!++
   }
 
   countPluginFailure(): void {

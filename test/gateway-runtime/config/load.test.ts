@@ -456,6 +456,31 @@ routes:
   })
 })
 
+describe('listeners that cannot work', () => {
+  test.each([
+    ['listeners: [{ port: 1, proxy_protocol: true }]', 'proxy_protocol needs trusted_proxies'],
+    [
+      'listeners: [{ port: 1, protocol: https }]',
+      'an https listener needs certificate and key, or certificates',
+    ],
+    ['listeners: [{ port: 1, protocol: https, certificate: a.crt }]', 'certificate and key go together'],
+    [
+      'listeners: [{ port: 1, client_certificates: { ca: a.crt } }]',
+      'client_certificates go with protocol: https',
+    ],
+    [
+      'certificates: [{ name: a, certificate: a.crt, key: "-----BEGIN PRIVATE KEY-----" }]',
+      'a private key does not belong here; name its file in its place',
+    ],
+    [
+      'certificates: [{ name: a, certificate: a, key: b }, { name: a, certificate: a, key: b }]',
+      'duplicate certificate "a"',
+    ],
+  ])('%s', (text, message) => {
+    expect(problemsOf(text).join()).toContain(message)
+  })
+})
+
 describe('certificates', () => {
   async function tlsFolder(listener: string) {
     const folder = await newFolder()

@@ -1,8 +1,10 @@
 import { constants, hash } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
 import type { Listener, TlsSettings } from '../../config/schema.ts'
 import { authoritiesOf } from '../../config/tls-files.ts'
 import type { TlsMaterial } from '../../worker-messages.ts'
+import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 import { type CertificateStore, PreparedCertificates } from './certificate-store.ts'
 
 // TLS 1.3, then for 1.2 only what has forward secrecy and authenticates what it encrypts (RFC 9325 section 4.2).
@@ -30,7 +32,8 @@ export interface GivenTls {
 }
 
 export interface TlsEvents {
-  onSecure(socket: TLSSocket): void
+  /** `ends`: what was given to `takeOver` with its connection. */
+  onSecure(socket: TLSSocket, ends: ConnectionEnds | undefined): void
   onFailure(reason: string, peerAddress: string | undefined): void
 }
 
@@ -40,10 +43,16 @@ function reasonOf(error: NodeJS.ErrnoException, socket: TLSSocket): string {
   return authorizationError ? String(authorizationError) : (error.code ?? error.message)
 }
 
+/** What tells a connection from all others that are open: a TLS socket does not say which socket it stands on. */
+const connectionOf = ({ remoteAddress, remotePort, localPort }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localPort}`
+
 /** The TLS side of one listener: its server, and the certificates that it chooses from. */
 export class TlsEndpoint {
   readonly server: Server
   readonly #certificates: CertificateStore = new PreparedCertificates()
+  /** Connections that came with a PROXY header. */
+  readonly #takenOver = new Map<string, ConnectionEnds | undefined>()
   #refusesUnknown = false
 
   /** Throws where a certificate or key is none. */
@@ -65,7 +74,7 @@ export class TlsEndpoint {
       if (isWrong) {
         events.onFailure(String(socket.authorizationError), socket.remoteAddress)
         socket.destroy()
-      } else events.onSecure(socket)
+      } else events.onSecure(socket, this.#takenOver.get(connectionOf(socket)))
     })
     this.server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       const reason = reasonOf(error, socket)
@@ -102,6 +111,14 @@ export class TlsEndpoint {
   /** Node.js knows one set of keys only: from now on, tickets of the one before lead to a full handshake. */
   useTicketKeys(keys: Uint8Array): void {
     this.server.setTicketKeys(Buffer.from(keys))
+  }
+
+  /** Shakes hands on a connection of another server, of which the first bytes were read: `socket` holds the rest. */
+  takeOver(socket: Socket, ends: ConnectionEnds | undefined): void {
+    const connection = connectionOf(socket)
+    this.#takenOver.set(connection, ends)
+    socket.once('close', () => this.#takenOver.delete(connection))
+    this.server.emit('connection', socket)
   }
 
   #choose(serverName: string, choose: (error: Error | null, context?: SecureContext) => void): void {

@@ -31,10 +31,20 @@ export class AddressRotation {
       ...rotated(this.#ipv4, turn).map((address) => ({ address, family: 4 })),
     ]
     if (addresses.length > 0) return callback(null, addresses)
-    const reason = `${host} has no addresses`
-    callback(Object.assign(new Error(reason), { code: 'ENOTFOUND' }), [])
+    callback(noAddresses(host), [])
+  }
+
+  /** For `net.connect` without it: one address alone, at each call the next of all. */
+  readonly lookupOne: LookupFunction = (host, _options, callback) => {
+    const all = [...this.#ipv6, ...this.#ipv4]
+    const address = all[this.#turn++ % Math.max(all.length, 1)]
+    if (address === undefined) callback(noAddresses(host), '')
+    else callback(null, address, isIPv6(address) ? 6 : 4)
   }
 }
+
+const noAddresses = (host: string) =>
+  Object.assign(new Error(`${host} has no addresses`), { code: 'ENOTFOUND' })
 
 function rotated(addresses: readonly string[], turn: number): string[] {
   const first = turn % Math.max(addresses.length, 1)

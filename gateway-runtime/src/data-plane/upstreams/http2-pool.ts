@@ -41,12 +41,18 @@ export class Http2Pool implements Http2ConnectionOwner {
 
   /** A stream of a connection that is there unless `fresh`. Undefined where all are in use. */
   open(request: UpstreamRequest, timeouts: ConnectionTimeouts, fresh: boolean): UpstreamStream | undefined {
-    const known = fresh ? undefined : this.#known()
-    const connection = known ?? this.#connect()
+    const known = fresh ? undefined : this.#known(request)
+    const connection = known ?? this.#connect(request)
     return connection?.open(request, timeouts)
   }
 
-  #known(): Http2UpstreamConnection | undefined {
+  #known(request: UpstreamRequest): Http2UpstreamConnection | undefined {
+    if (this.#transport.proxyProtocol) {
+      const { sourceAddress } = request.clientEnds
+      return this.#connections.find(
+        ({ hasCapacity, clientAddress }) => hasCapacity && clientAddress === sourceAddress,
+      )
+    }
     const addresses = this.#rotation?.size ?? 1
     if (addresses <= 1) return this.#connections.find(({ hasCapacity }) => hasCapacity)
     if (this.#connections.length < Math.min(addresses, this.#limits.upstream_connections)) return undefined
@@ -68,9 +74,9 @@ export class Http2Pool implements Http2ConnectionOwner {
     for (const connection of retired) connection.retire()
   }
 
-  #connect(): Http2UpstreamConnection | undefined {
+  #connect({ clientEnds }: UpstreamRequest): Http2UpstreamConnection | undefined {
     if (this.#connections.length >= this.#limits.upstream_connections) return undefined
-    const connection = new Http2UpstreamConnection(this.#transport, this.#wheel, this)
+    const connection = new Http2UpstreamConnection(this.#transport, clientEnds, this.#wheel, this)
     this.#connections.push(connection)
     return connection
   }

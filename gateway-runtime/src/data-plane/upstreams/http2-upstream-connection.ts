@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Http2Connection } from '../http2/connection.ts'
 import { ErrorCode } from '../http2/frames.ts'
+import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import { Http2UpstreamStream } from './http2-upstream-stream.ts'
 import type { Transport } from './upstream-connection.ts'
@@ -26,21 +26,23 @@ export class Http2UpstreamConnection extends Http2Connection {
   reused = false
   protected readonly blockTimeout = blockTimeout
   readonly scheme: 'http' | 'https'
+  /** The client that it was opened for. */
+  readonly clientAddress: string
   readonly #owner: Http2ConnectionOwner
   readonly #changed = new Set<Http2UpstreamStream>()
   #socketError: Error | undefined
   #receivedAt = 0
 
-  constructor(transport: Transport, wheel: TimerWheel, owner: Http2ConnectionOwner) {
-    const socket: Socket = transport.open({
-      buffer: readBuffer,
-      callback: (size) => {
-        this.receive(readBuffer.subarray(0, size))
-        return true
-      },
-    })
+  /** `ends`: of the client that it is opened for. */
+  constructor(transport: Transport, ends: ConnectionEnds, wheel: TimerWheel, owner: Http2ConnectionOwner) {
+    const callback = (size: number) => {
+      this.receive(readBuffer.subarray(0, size))
+      return true
+    }
+    const socket = transport.open({ buffer: readBuffer, callback }, ends)
     super(socket, false, limits, wheel)
     this.#owner = owner
+    this.clientAddress = ends.sourceAddress
     this.scheme = transport.scheme
     socket.on(transport.connectEvent, () => this.#onConnect())
     socket.on('end', () => socket.destroy())

@@ -1,7 +1,8 @@
-import { connect, isIP } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect, isIP, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Limits } from '../../config/schema.ts'
 import type { CompiledService, CompiledUpstream, Target } from '../../config/snapshot.ts'
+import { type ProxyVersion, proxyHeaderBytes } from '../proxy-protocol/header-bytes.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import { AddressRotation } from './address-rotation.ts'
 import type { Balanced } from './balancer.ts'
@@ -9,7 +10,12 @@ import { CircuitBreaker } from './circuit-breaker.ts'
 import { TargetHealth } from './health.ts'
 import { Http2Pool } from './http2-pool.ts'
 import { OutcomeWindow } from './outcome-window.ts'
-import { type ConnectionOwner, type Transport, UpstreamConnection } from './upstream-connection.ts'
+import {
+  type ConnectionOwner,
+  type OnRead,
+  type Transport,
+  UpstreamConnection,
+} from './upstream-connection.ts'
 import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
 import { tlsOptions, type UpstreamTls, upstreamTlsOf } from './upstream-tls.ts'
 
@@ -18,6 +24,7 @@ export interface TransportSettings {
   /** Undefined: in clear. */
   readonly tls: UpstreamTls | undefined
   readonly http2: boolean
+  readonly proxyProtocol: ProxyVersion | undefined
 }
 
 /** `pem`: see `upstreamTlsOf`. */
@@ -27,6 +34,7 @@ export const transportOf = (
 ): TransportSettings => ({
   tls: upstreamTlsOf(service, pem),
   http2: service.http2,
+  proxyProtocol: service.proxyProtocol,
 })
 
 /** Until an address that does not answer is given up for the next: the Connection Attempt Delay of RFC 8305. */
@@ -87,15 +95,22 @@ export class TargetPool implements ConnectionOwner, Balanced {
   open(request: UpstreamRequest, timeouts: ConnectionTimeouts, fresh: boolean): UpstreamStream | undefined {
     if (this.#http2) return this.#http2.open(request, timeouts, fresh)
     const connection =
-      (fresh || request.tunnel !== undefined ? undefined : this.#idle.pop()) ?? this.#connect()
+      (fresh || request.tunnel !== undefined ? undefined : this.#takeIdle(request)) ?? this.#connect(request)
     connection?.assign(request, timeouts)
     return connection
   }
 
-  #connect(): UpstreamConnection | undefined {
+  #takeIdle(request: UpstreamRequest): UpstreamConnection | undefined {
+    if (!this.#transport.proxyProtocol) return this.#idle.pop()
+    const { sourceAddress } = request.clientEnds
+    const index = this.#idle.findLastIndex(({ clientAddress }) => clientAddress === sourceAddress)
+    return index < 0 ? undefined : this.#idle.splice(index, 1)[0]
+  }
+
+  #connect({ clientEnds }: UpstreamRequest): UpstreamConnection | undefined {
     if (this.#open >= this.#limits.upstream_connections && !this.#evictIdle()) return undefined
     this.#open++
-    const connection = new UpstreamConnection(this.#transport, this.#wheel, this)
+    const connection = new UpstreamConnection(this.#transport, clientEnds, this.#wheel, this)
     if (this.#rotation) this.#connections.add(connection)
     return connection
   }
@@ -145,7 +160,7 @@ export class TargetPool implements ConnectionOwner, Balanced {
 
 function transportTo(
   { host, port }: Target,
-  { tls, http2 }: TransportSettings,
+  { tls, http2, proxyProtocol }: TransportSettings,
   rotation: AddressRotation | undefined,
 ): Transport {
   const address = {
@@ -161,16 +176,39 @@ function transportTo(
     return {
       scheme: 'http',
       connectEvent: 'connect',
-      open: (onread) => connect({ ...address, noDelay: true, onread }),
+      proxyProtocol,
+      open(onread, ends) {
+        const socket = connect({ ...address, noDelay: true, onread })
+        if (proxyProtocol) socket.write(proxyHeaderBytes(proxyProtocol, ends))
+        return socket
+      },
     }
   }
   const optionsOf = tlsOptions(host, http2, tls)
   return {
     scheme: 'https',
     connectEvent: 'secureConnect',
-    open: (onread) => {
+    proxyProtocol,
+    open(onread, ends) {
+      if (proxyProtocol) {
+        // Several addresses by turns would put another handle under the TLS connection.
+        const lookup = rotation && { lookup: rotation.lookupOne }
+        const plain = connect({ host, port, noDelay: true, autoSelectFamily: false, ...lookup })
+        plain.write(proxyHeaderBytes(proxyProtocol, ends))
+        return secured(plain, { ...optionsOf(), host, port }, onread)
+      }
       const options = { ...optionsOf(), ...address, onread } // tls.connect hands it to net.connect
       return connectTls(options)
     },
   }
+}
+
+/** TLS on a socket that is there already: for that, Node.js has no `onread`, and bytes are copied. */
+function secured(plain: Socket, options: ConnectionOptions, onread: OnRead): Socket {
+  const socket = connectTls({ ...options, socket: plain })
+  socket.on('data', (chunk: Buffer) => {
+    for (let at = 0; at < chunk.length; at += onread.buffer.length)
+      onread.callback(chunk.copy(onread.buffer, 0, at))
+  })
+  return socket
 }

@@ -5,6 +5,8 @@ import { type MessageHandler, type MessageHead, ParseError, Parser, parserType }
 import { requestHeadText } from '../http1/request-head-text.ts'
 import { checkStatusLine, readResponseFraming } from '../http1/response-framing.ts'
 import { SocketWriter } from '../http1/socket-writer.ts'
+import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
+import type { ProxyVersion } from '../proxy-protocol/header-bytes.ts'
 import type { Deadline, TimerWheel } from '../timer-wheel.ts'
 import { classifySocketError, UpstreamError } from './upstream-error.ts'
 import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
@@ -23,7 +25,10 @@ export interface OnRead {
 export interface Transport {
   readonly scheme: 'http' | 'https'
   readonly connectEvent: 'connect' | 'secureConnect'
-  open(onread: OnRead): Socket
+  /** Version of the PROXY header that a connection begins with: then it is for one client address only. */
+  readonly proxyProtocol: ProxyVersion | undefined
+  /** `ends`: what that header says. */
+  open(onread: OnRead, ends: ConnectionEnds): Socket
 }
 
 const responseLimits = { headerBytes: 65_536, headerCount: 200, targetBytes: 0 }
@@ -42,6 +47,8 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
   wakeAt = Number.POSITIVE_INFINITY
   readonly #writer: SocketWriter
   reused = false
+  /** The client that it was opened for. */
+  readonly clientAddress: string
   readonly #socket: Socket
   readonly #wheel: TimerWheel
   readonly #owner: ConnectionOwner
@@ -60,8 +67,10 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
   #chunked = false
   #trailers: Fields | undefined
 
-  constructor(transport: Transport, wheel: TimerWheel, owner: ConnectionOwner) {
-    const socket = transport.open({ buffer: readBuffer, callback: this.#onRead })
+  /** `ends`: of the client that it is opened for. */
+  constructor(transport: Transport, ends: ConnectionEnds, wheel: TimerWheel, owner: ConnectionOwner) {
+    const socket = transport.open({ buffer: readBuffer, callback: this.#onRead }, ends)
+    this.clientAddress = ends.sourceAddress
     this.#socket = socket
     this.#wheel = wheel
     this.#owner = owner

@@ -1,12 +1,15 @@
 import type { Exchange } from '../exchange.ts'
 import type { Fields } from '../fields.ts'
 import type { MessageHead } from '../http1/parser.ts'
+import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 import type { UpstreamError } from './upstream-error.ts'
 
 /** The request that a connection is serving. */
 export interface UpstreamRequest {
   /** Whether the answer has no body because of what was asked (HEAD). */
   readonly expectsNoBody: boolean
+  /** Ends of the client's connection, for a target that is told of them; its address is that of the true client. */
+  readonly clientEnds: ConnectionEnds
   /** The protocol that the target is asked to change to: then the connection is for this request alone. */
   readonly tunnel: string | undefined
   /** The target has changed protocols: what follows is no body but the tunnel. */
