@@ -43,6 +43,7 @@ export function compile({ routes: written, ...others }: Configuration): Snapshot
     limits: configuration.limits,
     dns: configuration.dns,
     trustedProxies: configuration.trusted_proxies,
+    forwarded: configuration.forwarded,
     refusesAmbiguousNames: configuration.ambiguous_header_names === 'refuse',
     routes,
     upstreams: [...named.values(), ...implicit],

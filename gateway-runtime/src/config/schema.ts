@@ -568,6 +568,12 @@ export const configurationSchema = z.strictObject({
     .describe(
       'What becomes of fields that servers could take for others (X_Forwarded_For): dropped, or 400 for the request.',
     ),
+  forwarded: z
+    .enum(['x-forwarded', 'rfc7239', 'both'])
+    .default('x-forwarded')
+    .describe(
+      'How services are told who the client is: X-Forwarded-For, -Proto and -Host, or Forwarded (RFC 7239), which then is what trusted proxies are believed by.',
+    ),
   services: z.array(serviceSchema).default([]),
   routes: z.array(routeSchema).default([]),
   upstreams: z.array(upstreamSchema).default([]),
@@ -584,6 +590,7 @@ export type Upstream = z.output<typeof upstreamSchema>
 export type Plugin = z.output<typeof pluginSchema>
 export type CircuitBreaker = z.output<typeof circuitBreakerSchema>
 export type Limits = Configuration['limits']
+export type ForwardedFields = Configuration['forwarded']
 export type TlsSettings = Configuration['tls']
 
 /** The collections of entities that have names and can be listed, added and deleted. */

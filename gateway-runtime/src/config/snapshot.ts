@@ -1,6 +1,6 @@
 import type { Dns } from './dns-settings.ts'
 import type { TemplatePart } from './path-template.ts'
-import type { Certificate, CircuitBreaker, Limits, Listener, TlsSettings } from './schema.ts'
+import type { Certificate, CircuitBreaker, ForwardedFields, Limits, Listener, TlsSettings } from './schema.ts'
 
 /*
  * What a configuration is compiled to: plain, frozen data that the control plane sends to every worker by
@@ -208,6 +208,7 @@ export interface Snapshot {
   readonly limits: Limits
   readonly dns: Dns
   readonly trustedProxies: readonly string[]
+  readonly forwarded: ForwardedFields
   readonly refusesAmbiguousNames: boolean
   readonly routes: readonly CompiledRoute[]
   readonly upstreams: readonly CompiledUpstream[]

@@ -1,3 +1,4 @@
+import type { ForwardedFields } from '../config/schema.ts'
 import type { ClientCertificate, Exchange as PluginExchange, PluginRequest } from '../plugins/contract.ts'
 import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
@@ -37,6 +38,7 @@ export class Exchange implements PluginExchange, PluginRequest {
   readonly requestId: string
   /** Whether the peer is a trusted proxy: its X-Forwarded-* are passed on. */
   readonly peerIsTrusted: boolean
+  readonly forwardedFields: ForwardedFields
   /** Milliseconds of `performance.now()`. */
   readonly startedAt: number
   route: RouteRuntime | undefined
@@ -67,13 +69,14 @@ export class Exchange implements PluginExchange, PluginRequest {
   constructor(
     head: RequestHead,
     facts: ClientFacts,
-    client: Pick<Exchange, 'clientAddress' | 'requestId' | 'peerIsTrusted'>,
+    client: Pick<Exchange, 'clientAddress' | 'requestId' | 'peerIsTrusted' | 'forwardedFields'>,
   ) {
     this.head = head
     this.facts = facts
     this.clientAddress = client.clientAddress
     this.requestId = client.requestId
     this.peerIsTrusted = client.peerIsTrusted
+    this.forwardedFields = client.forwardedFields
     this.startedAt = performance.now()
   }
 

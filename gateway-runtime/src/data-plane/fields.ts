@@ -1,5 +1,7 @@
+import type { ForwardedFields } from '../config/schema.ts'
 import type { ClientCertificate } from '../plugins/contract.ts'
 import type { Exchange } from './exchange.ts'
+import { forwardedElement, forwardedNodes } from './forwarded.ts'
 import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
 import type { MessageHead } from './http1/parser.ts'
 
@@ -19,6 +21,7 @@ const ownFields = {
   forwardedFor: headerName('x-forwarded-for'),
   forwardedProto: headerName('x-forwarded-proto'),
   forwardedHost: headerName('x-forwarded-host'),
+  forwarded: headerName('forwarded'),
   certificateSubject: headerName('x-client-cert-subject'),
   certificateNames: headerName('x-client-cert-san'),
   certificateFingerprint: headerName('x-client-cert-fingerprint'),
@@ -30,22 +33,17 @@ const ownFields = {
  * and those that `Connection` names, and only then with the gateway's own, so that a client cannot take them away.
  */
 export function writeRequestFields(exchange: Exchange, sink: FieldSink): void {
-  const { head, facts, peerIsTrusted } = exchange
+  const { head, peerIsTrusted, forwardedFields } = exchange
   const { names, values, connectionFields } = head
-  let forwardedFor = ''
-  let forwardedProto = false
-  let forwardedHost = false
+  const received = new ReceivedForwarded(forwardedFields)
   for (let index = 0; index < names.length; index++) {
     const name = names[index]!
     const value = values[index]!
     switch (name.kind) {
       case HeaderKind.forwardedFor:
-        if (peerIsTrusted) forwardedFor += `${value}, `
-        continue
+      case HeaderKind.forwardedStandard:
       case HeaderKind.forwarded:
-        if (!peerIsTrusted) continue
-        forwardedProto ||= name.lower === 'x-forwarded-proto'
-        forwardedHost ||= name.lower === 'x-forwarded-host'
+        if (!peerIsTrusted || !received.take(name, value)) continue
         break
       case HeaderKind.other:
       case HeaderKind.singleton:
@@ -57,10 +55,54 @@ export function writeRequestFields(exchange: Exchange, sink: FieldSink): void {
     if (connectionFields.length > 0 && connectionFields.includes(name.lower)) continue
     sink.field(name, value)
   }
+  writeOwnFields(exchange, received, sink)
+}
+
+/** What a trusted proxy has said of the client. */
+class ReceivedForwarded {
+  for = ''
+  proto = false
+  host = false
+  standard = ''
+  readonly #written: ForwardedFields
+
+  constructor(written: ForwardedFields) {
+    this.#written = written
+  }
+
+  /** Returns whether the field is passed on as it is: it is not where the gateway adds to it, or says it otherwise. */
+  take({ kind, lower }: HeaderName, value: string): boolean {
+    if (kind === HeaderKind.forwardedFor) {
+      this.for += `${value}, `
+      return false
+    }
+    if (kind === HeaderKind.forwardedStandard) {
+      if (this.#written === 'x-forwarded') return true
+      if (forwardedNodes(value)) this.standard += `${value}, `
+      return false
+    }
+    const isProto = lower === 'x-forwarded-proto'
+    const isHost = lower === 'x-forwarded-host'
+    this.proto ||= isProto
+    this.host ||= isHost
+    return this.#written !== 'rfc7239' || !(isProto || isHost)
+  }
+}
+
+function writeOwnFields(
+  exchange: Exchange,
+  received: { for: string; proto: boolean; host: boolean; standard: string },
+  sink: FieldSink,
+): void {
+  const { head, facts, forwardedFields } = exchange
   sink.field(ownFields.requestId, exchange.requestId)
-  sink.field(ownFields.forwardedFor, forwardedFor + facts.peerAddress)
-  if (!forwardedProto) sink.field(ownFields.forwardedProto, facts.scheme)
-  if (!forwardedHost) sink.field(ownFields.forwardedHost, head.authority)
+  if (forwardedFields !== 'rfc7239') {
+    sink.field(ownFields.forwardedFor, received.for + facts.peerAddress)
+    if (!received.proto) sink.field(ownFields.forwardedProto, facts.scheme)
+    if (!received.host) sink.field(ownFields.forwardedHost, head.authority)
+  }
+  if (forwardedFields !== 'x-forwarded')
+    sink.field(ownFields.forwarded, received.standard + forwardedElement(exchange))
   if (facts.clientCertificate) writeCertificateFields(facts.clientCertificate, sink)
   sink.field(ownFields.via, head.version === 20 ? '2 gatehouse' : '1.1 gatehouse')
 }

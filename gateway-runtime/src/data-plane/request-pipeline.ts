@@ -2,6 +2,7 @@ import type { Reply } from '../plugins/contract.ts'
 import type { Downstream } from './downstream.ts'
 import { type ClientFacts, Exchange } from './exchange.ts'
 import type { Fields } from './fields.ts'
+import { forwardedAddresses } from './forwarded.ts'
 import { Forwarding } from './forwarding.ts'
 import { grpcTimeout, isGrpc } from './grpc.ts'
 import { HeaderKind, type HeaderName } from './http1/header-name.ts'
@@ -236,16 +237,27 @@ const deadlineExceeded = problem(
 )
 
 function newExchange(head: RequestHead, facts: ClientFacts, { runtime }: WorkerContext): Exchange {
-  const { trustedProxies } = runtime
+  const { trustedProxies, snapshot } = runtime
+  const forwardedFields = snapshot.forwarded
   const { peerAddress } = facts
   const peerIsTrusted = trustedProxies.trusts(peerAddress)
   if (!peerIsTrusted) {
-    return new Exchange(head, facts, { clientAddress: peerAddress, requestId: newRequestId(), peerIsTrusted })
+    const requestId = newRequestId()
+    return new Exchange(head, facts, {
+      clientAddress: peerAddress,
+      requestId,
+      peerIsTrusted,
+      forwardedFields,
+    })
   }
   const valuesOf = (wanted: HeaderKind) =>
     head.values.filter((_, index) => head.names[index]!.kind === wanted)
-  const clientAddress = trustedProxies.clientAddress(peerAddress, valuesOf(HeaderKind.forwardedFor).join(','))
+  const forwardedFor =
+    forwardedFields === 'rfc7239'
+      ? forwardedAddresses(valuesOf(HeaderKind.forwardedStandard))
+      : valuesOf(HeaderKind.forwardedFor)
+  const clientAddress = trustedProxies.clientAddress(peerAddress, forwardedFor.join(','))
   const [given] = valuesOf(HeaderKind.requestId)
   const requestId = given !== undefined && isRequestId(given) ? given : newRequestId()
-  return new Exchange(head, facts, { clientAddress, requestId, peerIsTrusted })
+  return new Exchange(head, facts, { clientAddress, requestId, peerIsTrusted, forwardedFields })
 }

@@ -19,6 +19,8 @@ export const HeaderKind = {
   date: 12,
   /** Only the gateway says it: from clients, and from proxies in front, it counts for nothing and is not passed on. */
   gatewayOwned: 13,
+  /** The standard's own (RFC 7239), in place of or beside the others. */
+  forwardedStandard: 14,
 } as const
 export type HeaderKind = (typeof HeaderKind)[keyof typeof HeaderKind]
 
@@ -43,7 +45,7 @@ const kinds = new Map<string, HeaderKind>([
   ['trailer', HeaderKind.hopByHop],
   ['upgrade', HeaderKind.hopByHop],
   ['http2-settings', HeaderKind.hopByHop],
-  ['forwarded', HeaderKind.forwarded],
+  ['forwarded', HeaderKind.forwardedStandard],
   ['x-forwarded-proto', HeaderKind.forwarded],
   ['x-forwarded-host', HeaderKind.forwarded],
   ['x-forwarded-port', HeaderKind.forwarded],
