@@ -73,7 +73,7 @@ function winnerText({
       ? []
       : [
           upstream_path === null
-            ? 'the gateway answers 400: rewriting makes no path'
+            ? 'the gateway answers 400: what is left of the path cannot be sent on'
             : `service ${service} is asked for ${upstream_path}`,
         ]
   return `Route ${route} gets it: ${[...answer, ...also].join('; ')}`

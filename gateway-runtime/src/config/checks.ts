@@ -53,6 +53,7 @@ export function checkReferences(values: CheckedValues, problems: ProblemList): v
   for (const route of entities.routes) {
     checks.patterns(route)
     checks.templates(route)
+    checks.stripPath(route)
   }
   for (const plugin of entities.plugins) checks.plugin(plugin)
   for (const certificate of entities.certificates) checks.keyIsNoText(certificate)
@@ -146,6 +147,18 @@ class Checks {
       ]
     })
     this.known(owners, 'service', services)
+  }
+
+  /** What is not sent on as it came is not cut either: `strip_path` would have no effect. */
+  stripPath({ path, value }: Entity): void {
+    if (value.strip_path === undefined) return
+    const [owner] = ['rewrite', 'redirect'].filter((key) => value[key] !== undefined)
+    if (owner === undefined) return
+    this.#report(
+      [...path, 'strip_path'],
+      () => `${owner} says the whole path itself: leave strip_path out`,
+      'key',
+    )
   }
 
   /** Groups that rewrite and redirect name are in every path of their route. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hasDotSegment, normalizeTarget } from '../data-plane/request-path.ts'
 import { dnsSchema } from './dns-settings.ts'
 import { duration } from './duration.ts'
 import { healthChecksSchema } from './health-checks-schema.ts'
@@ -195,23 +196,31 @@ const headerName = z.string().regex(/^[A-Za-z0-9-]{1,128}$/, 'expected a header 
 const pathTemplate = z
   .string()
   .max(4_096)
-  .regex(/^\/[^?#\s]*$/, 'expected a path')
+  .regex(/^\/(?:(?![?#\\])[\x21-\x7e])*$/, 'expected a path')
   .refine(
     (text) => parseTemplate(text) !== undefined,
     'expected a path with $1, $<name>, $rest or $$ for a dollar sign',
   )
+  .refine(
+    (text) => !hasDotSegment(text) && !('problem' in normalizeTarget(text)),
+    'expected a path without "." and ".." as segments, broken escapes and encoded slashes',
+  )
 
-const redirectSchema = z.strictObject({
-  status: z.union([301, 302, 303, 307, 308].map((status) => z.literal(status))).default(308),
-  scheme: z.enum(['http', 'https']).optional(),
-  host: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]+$|^\[[0-9A-Fa-f:]+\]$/, 'expected a host name')
-    .optional(),
-  port: port.optional().describe('Left out: the usual one, where scheme or host is given.'),
-  path: pathTemplate.optional().describe('In place of the path: /v2/$1, /v2/$<id> or /new$rest.'),
-  keep_query: z.boolean().default(true),
-})
+const redirectSchema = z
+  .strictObject({
+    status: z.union([301, 302, 303, 307, 308].map((status) => z.literal(status))).default(308),
+    scheme: z.enum(['http', 'https']).optional(),
+    host: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]+$|^\[[0-9A-Fa-f:]+\]$/, 'expected a host name')
+      .optional(),
+    port: port.optional().describe('Left out: the usual one, where scheme or host is given.'),
+    path: pathTemplate.optional().describe('In place of the path: /v2/$1, /v2/$<id> or /new$rest.'),
+    keep_query: z.boolean().default(true),
+  })
+  .refine(({ scheme, host, port, path }) => scheme ?? host ?? port ?? path, {
+    message: 'a redirect needs scheme, host, port or path: without one it leads back to itself',
+  })
 
 const splitSchema = z
   .strictObject({
@@ -238,6 +247,10 @@ const splitSchema = z
   .refine(({ services }) => services.reduce((sum, { percent }) => sum + percent, 0) <= 100, {
     path: ['services'],
     message: 'expected percentages of at most 100 together',
+  })
+  .refine(({ services }) => new Set(services.map(({ service }) => service)).size === services.length, {
+    path: ['services'],
+    message: 'expected each service once',
   })
 
 const mirrorSchema = z.strictObject({
@@ -312,6 +325,10 @@ export const routeSchema = z
   .refine((route) => !route.redirect || !(route.split || route.mirror || route.rewrite), {
     path: ['redirect'],
     message: 'split, mirror and rewrite go with service, not with redirect',
+  })
+  .refine(({ service, split }) => !split?.services.some((share) => share.service === service), {
+    path: ['split', 'services'],
+    message: "the route's own service has what is left of 100 percent: leave it out here",
   })
   .refine(
     (route) =>

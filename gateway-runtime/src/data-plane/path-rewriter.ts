@@ -1,7 +1,7 @@
 import type { TemplatePart } from '../config/path-template.ts'
 import { compilePattern } from '../config/route-pattern.ts'
 import type { CompiledRoute } from '../config/snapshot.ts'
-import { normalizeTarget } from './request-path.ts'
+import { hasDotSegment, normalizeTarget } from './request-path.ts'
 
 /** Makes paths by a template from those that a route matched. */
 export class PathRewriter {
@@ -10,12 +10,16 @@ export class PathRewriter {
 
   constructor(template: readonly TemplatePart[], { paths }: Pick<CompiledRoute, 'paths'>) {
     this.#template = template
-    this.#patterns = paths.flatMap((path) => (path.kind === 'regex' ? compilePattern(path.source) : []))
+    // The router's order: of several that match, it goes by the longest.
+    this.#patterns = paths
+      .flatMap((path) => (path.kind === 'regex' ? path.source : []))
+      .sort((a, b) => b.length - a.length)
+      .map(compilePattern)
   }
 
   /**
-   * `path` in its normal form; so is the result, whatever groups were put together. Undefined where they make no path
-   * that could be sent.
+   * `path` in its normal form; so is the result. Undefined where what was put together makes no path, or one with
+   * steps (`..`) that would lead out of where the template says.
    */
   rewrite(path: string, matchedLength: number): string | undefined {
     const match = this.#match(path, matchedLength)
@@ -25,7 +29,8 @@ export class PathRewriter {
       else if (part.kind === 'rest') text += path.substring(matchedLength)
       else text += match?.groups?.[part.group] ?? match?.[Number(part.group)] ?? ''
     }
-    const result = normalizeTarget(text.startsWith('/') ? text : `/${text}`)
+    if (hasDotSegment(text)) return undefined
+    const result = normalizeTarget(text)
     return 'problem' in result || result.query !== '' ? undefined : result.path
   }
 

@@ -4,6 +4,9 @@ import { PathRewriter } from './path-rewriter.ts'
 
 const usualPorts: Readonly<Record<string, number>> = { http: 80, https: 443 }
 
+/** What clients send though no URI has it (RFC 3986 section 2) is escaped: Location is read by more than one parser. */
+const asUri = (text: string): string => text.replace(/["<>\\^`{|}]/g, encodeURIComponent)
+
 /** Says where requests of a route are to go instead. */
 export class Redirect {
   readonly status: CompiledRedirect['status']
@@ -21,10 +24,11 @@ export class Redirect {
    * the path makes none.
    */
   location({ head, facts, matchedLength }: Exchange): string | undefined {
+    if (head.path === '*') return undefined
     const { scheme = facts.scheme, host = head.host, port, keepQuery } = this.#settings
     const path = this.#rewriter ? this.#rewriter.rewrite(head.path, matchedLength) : head.path
     if (path === undefined) return undefined
-    const rest = path + (keepQuery ? head.query : '')
+    const rest = asUri(path + (keepQuery ? head.query : ''))
     if (!this.#isElsewhere) return rest
     return `${scheme}://${host}${port === undefined || port === usualPorts[scheme] ? '' : `:${port}`}${rest}`
   }

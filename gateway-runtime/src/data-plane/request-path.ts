@@ -20,6 +20,14 @@ export function normalizeTarget(target: string): RequestPath {
   return suspicious.test(path) ? normalizePath(path, query) : { path, query }
 }
 
+const dotSegment = /\/(?:\.|%2e){1,2}(?:\/|$)/i
+
+/**
+ * Whether a path steps about (`.`, `..`). One in its normal form does not; one that was put together of its pieces may:
+ * what is behind `/files` in `/files../secret` does.
+ */
+export const hasDotSegment = (path: string): boolean => dotSegment.test(path)
+
 function normalizePath(path: string, query: string): RequestPath {
   if (/[\\#]/.test(path)) return { problem: 'the path holds a backslash or a fragment' }
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) return { problem: 'the path holds a broken escape' }

@@ -6,10 +6,11 @@ import { parseTemplate } from '../../../gateway-runtime/src/config/path-template
 import { PathRewriter } from '../../../gateway-runtime/src/data-plane/path-rewriter.ts'
 import { normalizeTarget } from '../../../gateway-runtime/src/data-plane/request-path.ts'
 import { TrafficSplit } from '../../../gateway-runtime/src/data-plane/traffic-split.ts'
+import { upstreamPath } from '../../../gateway-runtime/src/data-plane/upstream-path.ts'
 import { eventually } from '../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../support/gateway.ts'
 import { freePort, freePorts } from '../../support/ports.ts'
-import { openRaw } from '../../support/raw-client.ts'
+import { sendRaw, statusOf } from '../../support/raw-client.ts'
 import { type Echo, silence, startUpstream, type Upstream } from '../../support/upstream.ts'
 import { problemsOf } from '../config/configurations.ts'
 
@@ -35,6 +36,7 @@ beforeAll(async () => {
       limits: { mirrors: 2 },
       services: [
         { name: 'old', url: old.url },
+        { name: 'based', url: `${old.url}/base` },
         { name: 'next', url: next.url },
         { name: 'shadow', url: shadow.url },
         { name: 'silent', url: silent.url },
@@ -50,7 +52,11 @@ beforeAll(async () => {
         },
         { name: 'rewritten', service: 'old', paths: ['~/v1/(\\w+)/(.*)'], rewrite: '/v2/$2/of/$1' },
         { name: 'prefix', service: 'old', paths: ['/outer'], rewrite: '/inner$rest' },
-        { name: 'dots', service: 'old', paths: ['~/dots/(.*)'], rewrite: '/a/.$1' },
+        { name: 'within', service: 'based', paths: ['~/within'] },
+        { name: 'dots', service: 'old', paths: ['~/dots(.*)'], rewrite: '/a/$1' },
+        { name: 'rest', service: 'old', paths: ['~/rest'], rewrite: '/a/$rest' },
+        { name: 'dots-elsewhere', redirect: { path: '/a/$rest' }, paths: ['~/go'] },
+        { name: 'longest', service: 'old', paths: ['~/two/(a)b', '~/two/a(?:(b)|(c))'], rewrite: '/$1' },
         {
           name: 'half',
           service: 'old',
@@ -85,6 +91,27 @@ afterAll(async () => {
 
 const get = (path: string, init: RequestInit = {}) =>
   fetch(`http://127.0.0.1:${http}${path}`, { redirect: 'manual', ...init })
+/** The path as it is, which fetch would normalise. */
+async function raw(path: string) {
+  const text = await sendRaw(http, `GET ${path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`)
+  const body = text.slice(text.indexOf('\r\n\r\n') + 4)
+  return { status: statusOf(text), location: /^location: (.*)\r$/m.exec(text)?.[1], ...asObject(body) }
+}
+
+async function byHttp2(path: string, headers: object = {}, body = '') {
+  const session = connect(`http://127.0.0.1:${h2c}`)
+  try {
+    const stream = session.request({ ':path': path, ':method': body === '' ? 'GET' : 'POST', ...headers })
+    if (body !== '') stream.end(body)
+    const [head] = await once(stream, 'response')
+    const text = Buffer.concat(await stream.toArray()).toString()
+    return { status: head[':status'], location: head.location, ...asObject(text) }
+  } finally {
+    session.close()
+  }
+}
+
+const asObject = (text: string): Partial<Echo> => (text === '' ? {} : JSON.parse(text))
 const seenBy = async (path: string, init: RequestInit = {}) =>
   ((await (await get(path, init)).json()) as Echo).url
 
@@ -101,13 +128,14 @@ describe('a redirect', () => {
     expect(answer.headers.get('content-type')).toBeNull()
   })
 
+  test('is a URI, whatever was asked for', async () => {
+    const asked = `/secure/a"<b>{|}^?q=%0d%0aSet-Cookie:x&r="<'\``
+    const location = "https://h:8443/secure/a%22%3Cb%3E%7B%7C%7D%5E?q=%0d%0aSet-Cookie:x&r=%22%3C'%60"
+    expect(await raw(asked)).toMatchObject({ status: 301, location })
+  })
+
   test('by HTTP/2, and in the log', async () => {
-    const session = connect(`http://127.0.0.1:${h2c}`)
-    const stream = session.request({ ':path': '/moved/by-h2' })
-    const [head] = await once(stream, 'response')
-    expect(head).toMatchObject({ ':status': 308, location: '/new/by-h2' })
-    await once(stream.resume(), 'end')
-    session.close()
+    expect(await byHttp2('/moved/by-h2')).toEqual({ status: 308, location: '/new/by-h2' })
     const line = await eventually('the line of the log', async () =>
       (await gateway.accessLog()).find(({ path }) => path === '/moved/by-h2'),
     )
@@ -125,27 +153,89 @@ describe('rewriting', () => {
     expect(await seenBy(path)).toBe(seen)
   })
 
-  test('cannot leave its place: what comes out is in normal form', async () => {
-    const client = await openRaw(http)
-    client.send('GET /dots/./secret HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')
-    expect(await client.closed).toContain('"url":"/a/.secret"')
+  test('takes the groups of the expression that the route was found by', async () => {
+    expect(await seenBy('/two/ab')).toBe('/b')
   })
 
-  test('of any path gives a path in normal form, or none', () => {
-    const path = fc
-      .array(fc.constantFrom('/', '.', '..', 'a', '%2e', '%2F', ';', ':', '~', '+'), { maxLength: 12 })
-      .map((parts) => normalizeTarget(`/x/${parts.join('')}`))
-      .filter((target) => 'path' in target && target.path.startsWith('/x/'))
-      .map((target) => (target as { path: string }).path)
-    const template = fc.constantFrom('/$1', '/.$1', '/a/$1$1', '/$rest', '/a/../$1', '/.$rest', '/$1/..$rest')
+  test.each([
+    ['/dots./secret', '/a/./secret'],
+    ['/dots../secret', '/a/../secret'],
+    ['/dots%2e%2E/secret', '/a/../secret'],
+    ['/dots..', '/a/..'],
+    ['/rest../secret', '/a/../secret'],
+    ['/within../secret', '/base/../secret'],
+    ['/within..', '/base/..'],
+    ['/within.', '/base/.'],
+    ['/go../secret', '/a/../secret'],
+  ])('%s does not become %s', async (path) => {
+    const before = old.requests.length
+    for (const ask of [raw, byHttp2])
+      expect(await ask(path)).toMatchObject({ status: 400, code: 'malformed-request' })
+    expect(old.requests).toHaveLength(before)
+  })
+
+  test.each([
+    ['/within..a/b', '/base/..a/b'],
+    ['/within.../b', '/base/.../b'],
+    ['/rest/..a', '/a/..a'],
+  ])('%s, which is no step, becomes %s', async (path, url) => {
+    for (const ask of [raw, byHttp2]) expect(await ask(path)).toMatchObject({ status: 200, url })
+  })
+
+  const pieces = fc.constantFrom(
+    '/',
+    '.',
+    '..',
+    '/../',
+    'a',
+    '%2e',
+    '%2E%2e',
+    '%20',
+    ';',
+    ':',
+    '~',
+    '+',
+    '%0D%0A',
+  )
+  /** What the router would hand on of any request that begins with /x. */
+  const normalPath = fc
+    .array(pieces, { maxLength: 12 })
+    .map((parts) => normalizeTarget(`/x${parts.join('')}`))
+    .filter((target) => 'path' in target && target.path.startsWith('/x'))
+    .map((target) => (target as { path: string }).path)
+
+  test('gives a path in normal form under the text that the template begins with, or none', () => {
+    const template = fc.constantFrom(
+      '/in/$1',
+      '/in/.$1',
+      '/in/a/$1$1',
+      '/in/$rest',
+      '/in/.$rest',
+      '/in/$1/..$rest',
+    )
+    const source = fc.constantFrom('/x(.*)', '/x(.)', '/x([^/]*)', '/x(.*)/')
     fc.assert(
-      fc.property(path, template, (from, to) => {
-        const parts = parseTemplate(to)!
-        const rewriter = new PathRewriter(parts, { paths: [{ kind: 'regex', source: '/x/(.*)' }] })
-        const result = rewriter.rewrite(from, from.length)
+      fc.property(normalPath, template, source, (path, to, source) => {
+        const match = new RegExp(`^${source}`).exec(path)
+        fc.pre(match !== null)
+        const rewriter = new PathRewriter(parseTemplate(to)!, { paths: [{ kind: 'regex', source }] })
+        const result = rewriter.rewrite(path, match![0].length)
         if (result === undefined) return
-        expect(result).toMatch(/^\/[^?#\s]*$/)
+        expect(result).toMatch(/^\/in\/[\x21-\x7e]*$/)
+        expect(result).not.toMatch(/[?#\\]/)
         expect(normalizeTarget(result)).toEqual({ path: result, query: '' })
+      }),
+    )
+  })
+
+  test('nor does a path that is cut lead out of that of the service', () => {
+    const settings = { route: { stripPath: true }, service: { path: '/base' }, rewriter: undefined }
+    fc.assert(
+      fc.property(normalPath, fc.nat(6), (path, more) => {
+        const result = upstreamPath(settings, { path, query: '' }, Math.min(2 + more, path.length))
+        if (result === undefined) return
+        expect(result).toMatch(/^\/base(?:\/|$)/)
+        expect(result.split('/')).not.toEqual(expect.arrayContaining([expect.stringMatching(/^\.{1,2}$/)]))
       }),
     )
   })
@@ -269,7 +359,23 @@ describe('what is wrong is refused', () => {
   test.each([
     ['{ name: r, paths: [/] }', 'a route needs either service or redirect'],
     ['{ name: r, service: s, redirect: {}, paths: [/] }', 'a route needs either service or redirect'],
-    ['{ name: r, redirect: {}, rewrite: /a, paths: [/] }', 'go with service, not with redirect'],
+    ['{ name: r, redirect: { path: /b }, rewrite: /a, paths: [/] }', 'go with service, not with redirect'],
+    ['{ name: r, redirect: {}, paths: [/] }', 'leads back to itself'],
+    [
+      '{ name: r, service: s, rewrite: /a, strip_path: true, paths: [/] }',
+      'rewrite says the whole path itself',
+    ],
+    ['{ name: r, redirect: { path: /a }, strip_path: false, paths: [/] }', 'leave strip_path out'],
+    ["{ name: r, service: s, rewrite: '/a/../$rest', paths: [/] }", 'expected a path without'],
+    ["{ name: r, service: s, rewrite: '/a/%2e%2e', paths: [/] }", 'expected a path without'],
+    ["{ name: r, service: s, rewrite: '/a%2fb', paths: [/] }", 'expected a path without'],
+    ['{ name: r, service: s, rewrite: "/a\\rb", paths: [/] }', 'expected a path'],
+    ['{ name: r, service: s, rewrite: /é, paths: [/] }', 'expected a path'],
+    ['{ name: r, service: s, split: { services: [{ service: s, percent: 1 }] } }', 'leave it out here'],
+    [
+      '{ name: r, service: s, split: { services: [{ service: t, percent: 1 }, { service: t, percent: 2 }] } }',
+      'each service once',
+    ],
     ["{ name: r, service: s, paths: [/], rewrite: '/$1' }", 'not every path of the route has a group $1'],
     ["{ name: r, service: s, paths: ['~/(a)', '~/b'], rewrite: '/$1' }", 'has a group $1'],
     ["{ name: r, redirect: { path: '/$<id>' }, paths: ['~/(a)'] }", 'has a group $<id>'],
