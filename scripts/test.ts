@@ -3,6 +3,7 @@ import { runTool } from './process/tool.ts'
 import { step } from './terminal/progress.ts'
 import { add, type Counts, closingLines, noCounts } from './test/counts.ts'
 import { runJest } from './test/jest.ts'
+import { installTestPrograms } from './test/programs.ts'
 
 /*
  * All that a change must pass: types, lint, build, tests. One that fails does not keep the others from running.
@@ -24,6 +25,7 @@ async function mustSucceed(tool: 'tsc' | 'biome', args: readonly string[]): Prom
   if (code !== 0) throw new Error(output.trim() || `${tool} ended with ${code ?? 'a signal'}`)
 }
 
+await installTestPrograms()
 const results = [
   await check('Check types', () => mustSucceed('tsc', ['-p', '.'])),
   await check('Check style', () => mustSucceed('biome', ['check', '--error-on-warnings', '--colors=off'])),
