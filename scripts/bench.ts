@@ -1,9 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { markdown, resultTable } from './bench/report.ts'
+import { chart } from './bench/chart.ts'
+import { markdown } from './bench/markdown.ts'
+import { peers, peersNamed } from './bench/peers.ts'
+import { figureTable, type Report, ratioTable, remarks } from './bench/report.ts'
 import { benchRouter, routerTable } from './bench/router.ts'
 import { bench } from './bench/run.ts'
+import { type Scenario, scenarioNamed, scenarios } from './bench/scenarios.ts'
 import { findTools, Skipped } from './bench/tools.ts'
 import { buildGateway } from './build/bundle.ts'
 import { root } from './process/tool.ts'
@@ -12,18 +16,25 @@ import { table } from './terminal/table.ts'
 
 const usage = `npm run bench [-- OPTIONS]
 
-  Runs the gateway and nginx in turn on the same core, with the same work, and compares what a request costs.
+  Runs the gateway and other proxies in turn on the same core, with the same work, and compares what a request costs.
 
-  --rounds N     measured rounds for each; 5
-  --seconds S    length of a round; 4
-  --json         print JSON
-  --write        also write docs/benchmarks/nginx.md and nginx.json
-  --profile DIR  leave a CPU profile of each of the gateway's threads there
-  --router       only compare the router with 100,000 routes to one with ten; needs no nginx
+  --scenario NAME  what the proxies are asked to do; small
+${scenarios.map(({ name, title }) => `                     ${name.padEnd(16)} ${title}`).join('\n')}
+  --all            every scenario, one after another
+  --peers LIST     of ${peers.map(({ name }) => name).join(',')}; all that are there
+  --rounds N       measured rounds for each; 5
+  --seconds S      length of a round; 4
+  --json           print JSON; with --all, an array
+  --write          also write NAME.md, NAME.json and NAME.svg to docs/benchmarks
+  --profile DIR    leave a CPU profile of each of the gateway's threads there
+  --router         only compare the router with 100,000 routes to one with ten; needs no nginx
 `
 
 const { values } = parseArgs({
   options: {
+    scenario: { type: 'string' },
+    all: { type: 'boolean', default: false },
+    peers: { type: 'string' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     json: { type: 'boolean', default: false },
@@ -40,32 +51,69 @@ function wholeNumber(option: 'rounds' | 'seconds', max: number): number {
   throw new Error(`--${option} ${values[option]}: expected a whole number from 1 to ${max}`)
 }
 
+function chosenScenarios(): readonly Scenario[] {
+  if (!values.all) return [scenarioNamed(values.scenario ?? 'small')]
+  if (values.scenario) throw new Error('--all and --scenario: expected one of them')
+  return scenarios
+}
+
+const printJson = (value: unknown) => process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+
+function print(report: Report): void {
+  process.stdout.write(`\n${report.scenario.name}: ${report.scenario.title}\n\n`)
+  for (const { head, rows } of [figureTable(report), ratioTable(report)]) {
+    if (rows.length > 0) process.stdout.write(`${table(head, rows)}\n`)
+  }
+  for (const remark of remarks(report)) process.stdout.write(`${remark}\n`)
+}
+
+async function write(report: Report): Promise<void> {
+  const directory = join(root, 'docs/benchmarks')
+  await mkdir(directory, { recursive: true })
+  const file = join(directory, report.scenario.name)
+  await writeFile(`${file}.md`, markdown(report))
+  await writeFile(`${file}.json`, `${JSON.stringify(report, null, 2)}\n`)
+  await writeFile(`${file}.svg`, chart(report))
+}
+
+async function compareProxies(rounds: number, seconds: number): Promise<void> {
+  const chosen = chosenScenarios()
+  const compared = values.peers === undefined ? peers : peersNamed(values.peers)
+  const tools = await findTools()
+  await step('Build the gateway', buildGateway)
+  const reports: Report[] = []
+  for (const scenario of chosen) {
+    try {
+      const report = await bench({
+        tools,
+        scenario,
+        peers: compared,
+        rounds,
+        seconds,
+        ...(values.profile && { profileDirectory: values.profile }),
+        onRound: (round, { name }) =>
+          process.stderr.write(`  ${scenario.name}, round ${round} of ${rounds}: ${name}\n`),
+      })
+      reports.push(report)
+      if (!values.json) print(report)
+      if (values.write) await write(report)
+      if (report.failed.length > 0) process.exitCode = 1
+    } catch (error) {
+      if (!(error instanceof Skipped)) throw error
+      process.stderr.write(`skipped ${scenario.name}: ${error.message}\n`)
+    }
+  }
+  if (values.json) printJson(values.all ? reports : reports[0])
+}
+
 async function main(): Promise<void> {
   const rounds = wholeNumber('rounds', 100)
   const seconds = wholeNumber('seconds', 600)
-  if (values.router) {
-    const report = await step('Compare the router', () => benchRouter(rounds))
-    const { head, rows } = routerTable(report)
-    process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `\n${table(head, rows)}\n`)
-    return
-  }
-  const tools = await findTools()
-  await step('Build the gateway', buildGateway)
-  const report = await bench({
-    tools,
-    rounds,
-    seconds,
-    ...(values.profile && { profileDirectory: values.profile }),
-    onRound: (round, { name }) => process.stderr.write(`  round ${round} of ${rounds}: ${name}\n`),
-  })
-  const { head, rows } = resultTable(report)
-  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `\n${table(head, rows)}\n`)
-  if (values.write) {
-    const directory = join(root, 'docs/benchmarks')
-    await mkdir(directory, { recursive: true })
-    await writeFile(join(directory, 'nginx.md'), markdown(report))
-    await writeFile(join(directory, 'nginx.json'), `${JSON.stringify(report, null, 2)}\n`)
-  }
+  if (!values.router) return compareProxies(rounds, seconds)
+  const report = await step('Compare the router', () => benchRouter(rounds))
+  const { head, rows } = routerTable(report)
+  if (values.json) printJson(report)
+  else process.stdout.write(`\n${table(head, rows)}\n`)
 }
 
 try {

@@ -1,18 +1,28 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
-import { distribution } from '../build/bundle.ts'
-import { freePorts } from '../process/free-port.ts'
-import { startGatewayProcess } from '../process/gateway.ts'
+import { freePort } from '../process/free-port.ts'
 import type { Program } from '../process/program.ts'
-import { measure } from './measure.ts'
-import { startProxyNginx, startUpstreamNginx } from './nginx.ts'
-import { describeMachine, type Report } from './report.ts'
-import type { Tools } from './tools.ts'
+import {
+  type CertificateFiles,
+  developmentAuthority,
+  ensureServerCertificate,
+} from '../start/development-certificates.ts'
+import { loadWithH2load } from './h2load.ts'
+import { openIdleConnections, settle } from './idle-connections.ts'
+import { type Measured, measureInTurn, type Sample } from './measure.ts'
+import type { Peer, Pin } from './peer.ts'
+import { cpuTime, residentMemory } from './process-cost.ts'
+import { describeMachine, type Report, reportOf } from './report.ts'
+import { pathOf, type Scenario } from './scenarios.ts'
+import { Skipped, type Tools } from './tools.ts'
+import { startUpstream } from './upstream.ts'
+import { loadWithWrk } from './wrk.ts'
 
 export interface BenchOptions {
   readonly tools: Tools
+  readonly scenario: Scenario
+  readonly peers: readonly Peer[]
   readonly rounds: number
   /** Length of a round. */
   readonly seconds: number
@@ -21,109 +31,191 @@ export interface BenchOptions {
   readonly onRound: (round: number, peer: { readonly name: string }) => void
 }
 
-const connections = 64
+/** A peer that runs. */
+interface RunningPeer {
+  readonly name: string
+  readonly peer: Peer
+  readonly program: Program
+  readonly port: number
+}
 
-/** Runs the gateway and nginx beside each other and compares them; leaves nothing running and no files. */
+/**
+ * Measures the peers in one scenario; leaves nothing running and no files. Peers that cannot do it, do not start or
+ * give errors are left out, with the reason. Throws Skipped when the scenario cannot be had on this machine.
+ */
 export async function bench(options: BenchOptions): Promise<Report> {
-  const directory = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'))
-  const programs: Program[] = []
-  const started = async (program: Promise<Program>) => {
-    programs.push(await program)
-    return program
+  const { scenario, tools, peers } = options
+  if (scenario.protocol === 'h2' && !tools.h2load) {
+    throw new Skipped('h2load is not installed (package nghttp2-client)')
   }
+  const directory = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'))
+  const place = new Place(directory, options)
   try {
-    const [upstreamPort, nginxPort, gatewayPort, adminPort, statusPort] = (await freePorts(5)) as Five
-    const { nginx, wrk, taskset } = options.tools
-    const pinTo = (core: number) => [taskset, '--cpu-list', String(core)] as const
-    await started(
-      startUpstreamNginx({
-        nginx,
-        pin: pinTo(1),
-        directory: join(directory, 'upstream'),
-        port: upstreamPort,
-      }),
-    )
-    const peers = [
-      {
-        name: 'gateway',
-        port: gatewayPort,
-        program: await started(
-          startGateway({
-            pin: pinTo(0),
-            directory,
-            ports: { gateway: gatewayPort, admin: adminPort, status: statusPort, upstream: upstreamPort },
-            ...(options.profileDirectory && { profileDirectory: options.profileDirectory }),
-          }),
-        ),
-      },
-      {
-        name: 'nginx',
-        port: nginxPort,
-        program: await started(
-          startProxyNginx({
-            nginx,
-            pin: pinTo(0),
-            directory: join(directory, 'nginx'),
-            port: nginxPort,
-            upstreamPort,
-          }),
-        ),
-      },
-    ]
-    const results = await measure(peers, {
-      load: { wrk, pin: pinTo(1), directory, connections },
-      rounds: options.rounds,
-      seconds: options.seconds,
-      onRound: options.onRound,
-    })
-    return {
-      machine: await describeMachine(options.tools),
+    await chmod(directory, 0o711) // nginx started by root leaves its files to another user
+    await place.prepare()
+    const reasons = new Map(peers.map((peer) => [peer, peer.cannot(scenario, tools)]))
+    const able = peers.filter((peer) => reasons.get(peer) === undefined)
+    const measured = await (scenario.use === 'idle' ? measureIdle : measureLoad)(able, place)
+    return await reportOf({
+      scenario,
+      machine: await describeMachine(tools),
       rounds: options.rounds,
       secondsPerRound: options.seconds,
-      connections,
-      peers: results,
-    }
+      tools,
+      peers: able.filter((peer) => measured.samples.has(peer)),
+      samples: measured.samples,
+      unable: peers.flatMap((peer) => {
+        const reason = reasons.get(peer)
+        return reason === undefined ? [] : [{ name: peer.name, reason }]
+      }),
+      failed: [...measured.failed].map(([{ name }, reason]) => ({ name, reason })),
+    })
   } finally {
-    for (const program of programs.reverse()) await program.stop()
+    await place.stopAll()
     await rm(directory, { recursive: true, force: true })
   }
 }
 
-type Five = [number, number, number, number, number]
+/** Where a benchmark runs: its folder, upstream, certificate, and all that was started there. */
+class Place {
+  readonly options: BenchOptions
+  readonly #directory: string
+  readonly #programs = new Set<Program>()
+  #upstreamPort = 0
+  #certificate: CertificateFiles = { certificate: '', key: '' }
 
-interface GatewayOptions {
-  readonly pin: readonly [file: string, ...args: string[]]
-  readonly directory: string
-  readonly ports: Record<'gateway' | 'admin' | 'status' | 'upstream', number>
-  readonly profileDirectory?: string
+  constructor(directory: string, options: BenchOptions) {
+    this.#directory = directory
+    this.options = options
+  }
+
+  async prepare(): Promise<void> {
+    const authority = await developmentAuthority(join(this.#directory, 'certificates'))
+    this.#certificate = {
+      certificate: join(this.#directory, 'certificates/server.crt'),
+      key: join(this.#directory, 'certificates/server.key'),
+    }
+    await ensureServerCertificate(this.#certificate, authority)
+    this.#upstreamPort = await freePort()
+    this.#programs.add(
+      await startUpstream({
+        nginx: this.options.tools.nginx,
+        pin: this.#pinTo(1),
+        directory: join(this.#directory, 'upstream'),
+        port: this.#upstreamPort,
+        scenario: this.options.scenario,
+      }),
+    )
+  }
+
+  async start(peer: Peer): Promise<RunningPeer> {
+    const { scenario, tools, profileDirectory } = this.options
+    const port = await freePort()
+    const directory = await mkdtemp(join(this.#directory, `${peer.name}-`))
+    await chmod(directory, 0o711)
+    const program = await peer.start({
+      scenario,
+      tools,
+      pin: this.#pinTo(0),
+      directory,
+      port,
+      upstreamPort: this.#upstreamPort,
+      certificate: this.#certificate,
+      ...(profileDirectory && { profileDirectory }),
+    })
+    this.#programs.add(program)
+    return { name: peer.name, peer, program, port }
+  }
+
+  async stop({ program }: RunningPeer): Promise<void> {
+    await program.stop()
+    this.#programs.delete(program)
+  }
+
+  async stopAll(): Promise<void> {
+    for (const program of [...this.#programs].reverse()) await program.stop()
+  }
+
+  /** One round of load, with what it cost the peer. */
+  async load({ name, program, port }: RunningPeer, seconds: number): Promise<Sample> {
+    const { scenario, tools } = this.options
+    const directory = join(this.#directory, 'load')
+    await mkdir(directory, { recursive: true })
+    const common = { pin: this.#pinTo(1), directory, scenario, port, seconds }
+    const before = await cpuTime(program.pid)
+    const { requests, duration, errors, p50, p99 } = await (scenario.protocol === 'h2'
+      ? loadWithH2load({ ...common, tool: tools.h2load! })
+      : loadWithWrk({ ...common, tool: tools.wrk }))
+    const used = (await cpuTime(program.pid)) - before
+    if (errors > 0 || requests === 0) throw new Error(`${name} gave ${errors} errors in ${requests} requests`)
+    return {
+      cpuPerRequest: used / requests,
+      requestsPerSecond: requests / (duration / 1_000_000),
+      p50,
+      p99,
+      memory: await residentMemory(program.pid),
+    }
+  }
+
+  #pinTo(core: number): Pin {
+    return [this.options.tools.taskset, '--cpu-list', String(core)]
+  }
 }
 
-async function startGateway({ pin, directory, ports, profileDirectory }: GatewayOptions): Promise<Program> {
-  const configuration = {
-    listeners: [{ host: '127.0.0.1', port: ports.gateway, protocol: 'http' }],
-    admin: { port: ports.admin },
-    status: { host: '127.0.0.1', port: ports.status },
-    workers: 1,
-    logs: { directory: './logs' },
-    services: [{ name: 'orders', url: `http://127.0.0.1:${ports.upstream}` }],
-    routes: [{ name: 'orders', service: 'orders', paths: ['/'] }],
-    plugins: [{ name: 'rate-limiting', config: { limit: 1_000_000, period: 'second' } }],
-  }
-  const configDirectory = await mkdtemp(join(directory, 'gateway-'))
-  await writeFile(join(configDirectory, 'config.yaml'), stringify(configuration))
-  const [file, ...args] = pin
-  const profiled = profileDirectory
-    ? [
-        join(distribution, 'node'),
-        '--cpu-prof',
-        `--cpu-prof-dir=${profileDirectory}`,
-        join(distribution, 'gateway.mjs'),
-      ]
-    : [join(distribution, 'gateway')]
-  return startGatewayProcess({
-    command: [file, ...args, ...profiled],
-    configDirectory,
-    stateDirectory: join(directory, 'state'),
-    statusPort: ports.status,
+/** All run beside each other; a round of half the length before warms each up and is not counted. */
+async function measureLoad(peers: readonly Peer[], place: Place): Promise<Measured<Peer>> {
+  const { rounds, seconds, onRound } = place.options
+  const running = new Map<Peer, RunningPeer>()
+  const started = await measureInTurn(peers, {
+    rounds: 1,
+    onRound: () => {},
+    sample: async (peer) => {
+      running.set(peer, await place.start(peer))
+      return place.load(running.get(peer)!, Math.max(1, Math.round(seconds / 2)))
+    },
   })
+  const measured = await measureInTurn([...started.samples.keys()], {
+    rounds,
+    onRound,
+    sample: (peer) => place.load(running.get(peer)!, seconds),
+  })
+  return { samples: measured.samples, failed: new Map([...started.failed, ...measured.failed]) }
+}
+
+/** Memory that was once used is not given back: each round has a new process, warmed up by some load. */
+const measureIdle = (peers: readonly Peer[], place: Place): Promise<Measured<Peer>> =>
+  measureInTurn(peers, {
+    rounds: place.options.rounds,
+    onRound: place.options.onRound,
+    sample: async (peer) => {
+      const running = await place.start(peer)
+      try {
+        return await idleSample(running, place)
+      } finally {
+        await place.stop(running)
+      }
+    },
+  })
+
+async function idleSample({ program, port }: RunningPeer, place: Place): Promise<Sample> {
+  const { connections: count } = place.options.scenario
+  const path = pathOf(place.options.scenario)
+  // As many requests as will follow, on few connections: what code and caches take is there before.
+  for (let opened = 0; opened < count; opened += 1_000) {
+    const warmUp = await openIdleConnections({ port, count: 1_000, path })
+    warmUp.close()
+  }
+  await settle()
+  const before = await residentMemory(program.pid)
+  const connections = await openIdleConnections({ port, count, path })
+  try {
+    await settle()
+    const memory = await residentMemory(program.pid)
+    if (connections.open < count) {
+      throw new Error(`${count - connections.open} of ${count} idle connections were closed`)
+    }
+    return { memory, memoryPerConnection: (memory - before) / count }
+  } finally {
+    connections.close()
+  }
 }

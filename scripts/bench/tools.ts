@@ -10,11 +10,16 @@ export interface Tools {
   readonly nginx: string
   readonly wrk: string
   readonly taskset: string
+  /** Only for HTTP/2. */
+  readonly h2load?: string
+  readonly haproxy?: string
+  readonly caddy?: string
 }
 
 /** Why a benchmark cannot run on this machine. */
 export class Skipped extends Error {}
 
+/** Installed when they are missing; the others are used where they are. */
 const packages = { nginx: 'nginx-light', wrk: 'wrk', taskset: 'util-linux' } as const
 const names = Object.keys(packages) as (keyof typeof packages)[]
 
@@ -35,7 +40,19 @@ export async function findTools(): Promise<Tools> {
     findProgram('wrk'),
     findProgram('taskset'),
   ])
-  return { nginx: nginx!, wrk: wrk!, taskset: taskset! }
+  const [h2load, haproxy, caddy] = await Promise.all([
+    findProgram('h2load'),
+    findProgram('haproxy'),
+    findProgram('caddy'),
+  ])
+  return {
+    nginx: nginx!,
+    wrk: wrk!,
+    taskset: taskset!,
+    ...(h2load && { h2load }),
+    ...(haproxy && { haproxy }),
+    ...(caddy && { caddy }),
+  }
 }
 
 /** The first line that a program says about its version. */

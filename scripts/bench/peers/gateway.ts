@@ -1,0 +1,74 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import packageJson from '../../../package.json' with { type: 'json' }
+import { distribution } from '../../build/bundle.ts'
+import { freePorts } from '../../process/free-port.ts'
+import { startGatewayProcess } from '../../process/gateway.ts'
+import type { Peer, PeerSetup } from '../peer.ts'
+import { routePrefixes } from '../scenarios.ts'
+
+/** Routes in a file: the gateway reads files of up to 1 MiB. */
+const routesPerFile = 5_000
+
+/** The gateway as it is built, with one worker. */
+export const gateway: Peer = {
+  name: 'gateway',
+  leavesOut: [],
+  version: async () => `${packageJson.version} on Node.js ${process.version.slice(1)}`,
+  cannot: () => undefined,
+  async start(setup) {
+    const [adminPort, statusPort] = (await freePorts(2)) as [number, number]
+    const configDirectory = join(setup.directory, 'config')
+    await mkdir(configDirectory)
+    await writeConfiguration(configDirectory, setup, { adminPort, statusPort })
+    const [file, ...args] = setup.pin
+    return startGatewayProcess({
+      command: [file, ...args, ...program(setup.profileDirectory)],
+      configDirectory,
+      stateDirectory: join(setup.directory, 'state'),
+      statusPort,
+      limit: 120_000,
+    })
+  },
+}
+
+const program = (profileDirectory: string | undefined) =>
+  profileDirectory
+    ? [
+        join(distribution, 'node'),
+        '--cpu-prof',
+        `--cpu-prof-dir=${profileDirectory}`,
+        join(distribution, 'gateway.mjs'),
+      ]
+    : [join(distribution, 'gateway')]
+
+async function writeConfiguration(
+  directory: string,
+  { scenario, port, upstreamPort, certificate }: PeerSetup,
+  { adminPort, statusPort }: { adminPort: number; statusPort: number },
+): Promise<void> {
+  const tls = { protocol: 'https', ...certificate, http2: scenario.protocol === 'h2' }
+  const configuration = {
+    listeners: [{ host: '127.0.0.1', port, ...(scenario.protocol !== 'http' && tls) }],
+    admin: { port: adminPort },
+    status: { host: '127.0.0.1', port: statusPort },
+    workers: 1,
+    logs: { directory: './logs' },
+    limits: { connection_requests: 1_000_000_000, idle_timeout: '600s' },
+    services: [{ name: 'orders', url: `http://127.0.0.1:${upstreamPort}` }],
+    plugins: [{ name: 'rate-limiting', config: { limit: 1_000_000, period: 'second' } }],
+  }
+  await writeFile(join(directory, 'config.yaml'), stringify(configuration))
+  const routes = routePrefixes(scenario).map((prefix, index) => ({
+    name: `orders-${index}`,
+    service: 'orders',
+    // A prefix goes by whole segments: it needs no slash at its end.
+    paths: [prefix.replace(/(.)\/$/, '$1')],
+    strip_path: false,
+  }))
+  for (let first = 0; first < routes.length; first += routesPerFile) {
+    const part = routes.slice(first, first + routesPerFile)
+    await writeFile(join(directory, `routes-${first}.yaml`), JSON.stringify({ routes: part })) // YAML, too
+  }
+}
