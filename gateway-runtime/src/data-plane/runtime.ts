@@ -23,7 +23,8 @@ import { TrafficSplit } from './traffic-split.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 import { Balancer } from './upstreams/balancer.ts'
 import { RetryBudget } from './upstreams/retry-budget.ts'
-import { TargetPool, type TransportSettings, transportOf } from './upstreams/target-pool.ts'
+import { TargetPool } from './upstreams/target-pool.ts'
+import { type TransportSettings, transportOf } from './upstreams/transport.ts'
 
 export type RequestHook = NonNullable<PluginHandlers['onRequest']>
 

@@ -39,7 +39,7 @@ test('a worker that dies is replaced, the others go on, and what was counted sta
   ended.push(() => upstream.stop())
   const config = {
     listeners: [{ host: '127.0.0.1', port: http }],
-    services: [{ name: 'echo', url: upstream.url }],
+    services: [{ name: 'echo', url: `http://orders.test:${upstream.port}` }],
     routes: [{ name: 'all', service: 'echo', paths: ['/'] }],
   }
   await writeFile(join(folder, 'config.yaml'), JSON.stringify(config))
@@ -48,7 +48,7 @@ test('a worker that dies is replaced, the others go on, and what was counted sta
   const settings = { workers: 2, logDirectory: folder }
   const supervisor = new Supervisor(settings, await mortalWorker(folder, mortal), errorLog, {
     ticketKeys: Buffer.alloc(48),
-    addresses: new Map(),
+    addresses: new Map([['orders.test', ['127.0.0.1']]]),
   })
   ended.push(() => supervisor.stop())
   const ask = async () =>

@@ -100,7 +100,7 @@ const broken: ResponseCase[] = [
   bad('gzip, chunked', ok('0\r\n\r\n', 'Transfer-Encoding: gzip, chunked')),
   bad('identity', ok('abc', 'Transfer-Encoding: identity')),
   bad('xchunked', ok('abc', 'Transfer-Encoding: xchunked')),
-  bad('chunks in HTTP/1.0', lines('HTTP/1.0 200 OK', 'Transfer-Encoding: chunked') + '0\r\n\r\n'),
+  bad('chunks in HTTP/1.0', `${lines('HTTP/1.0 200 OK', 'Transfer-Encoding: chunked')}0\r\n\r\n`),
   bad(
     'endless interim answers',
     lines('HTTP/1.1 103 Early Hints').repeat(20) + ok('abc', 'Content-Length: 3'),

@@ -1,4 +1,6 @@
+import type { LookupAddress } from 'node:dns'
 import { lookup, Resolver } from 'node:dns/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dns } from '../../config/dns-settings.ts'
 import { isKnownToSystem } from './hosts-file.ts'
 import { completions } from './search-list.ts'
@@ -28,7 +30,7 @@ const certain: Record<string, string> = { ENOTFOUND: 'NXDOMAIN', ENODATA: 'NODAT
  */
 export async function resolveName(name: string, settings: Dns): Promise<readonly FamilyAnswer[]> {
   const families = familiesOf[settings.family]
-  if (await isKnownToSystem(name)) return Promise.all(families.map((family) => askSystem(name, family)))
+  if (await isKnownToSystem(name)) return askSystem(name, families, settings.timeout)
   const resolver = newResolver(settings)
   const timer = setTimeout(() => resolver.cancel(), settings.timeout)
   try {
@@ -81,13 +83,28 @@ async function askServers(
   }
 }
 
-async function askSystem(name: string, family: Family): Promise<FamilyAnswer> {
+/** One question for both families: asked for the one that its file does not have, the system would go on to DNS. */
+async function askSystem(
+  name: string,
+  families: readonly Family[],
+  timeout: number,
+): Promise<readonly FamilyAnswer[]> {
+  const family = families.length === 1 ? families[0]! : 0
+  const tooLate = sleep(timeout, undefined, { ref: false }).then(() => {
+    throw Object.assign(new Error(), { code: 'ETIMEOUT' })
+  })
   try {
-    const found = await lookup(name, { all: true, family })
-    return { kind: 'found', family, addresses: found.map(({ address }) => address), ttl: systemTtl }
+    const found = await Promise.race([lookup(name, { all: true, family }), tooLate])
+    return families.map((family) => answerOf(found, family))
   } catch (error) {
-    return failure(family, error, 0)
+    return families.map((family) => failure(family, error, timeout))
   }
+}
+
+function answerOf(found: readonly LookupAddress[], family: Family): FamilyAnswer {
+  const addresses = found.filter((one) => one.family === family).map(({ address }) => address)
+  if (addresses.length === 0) return { kind: 'none', family, reason: 'NODATA' }
+  return { kind: 'found', family, addresses, ttl: systemTtl }
 }
 
 function failure(family: Family, error: unknown, timeout: number): FamilyAnswer {

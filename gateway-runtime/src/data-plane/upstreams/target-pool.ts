@@ -1,8 +1,6 @@
-import { connect, isIP, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { isIP } from 'node:net'
 import type { Limits } from '../../config/schema.ts'
-import type { CompiledService, CompiledUpstream, Target } from '../../config/snapshot.ts'
-import { type ProxyVersion, proxyHeaderBytes } from '../proxy-protocol/header-bytes.ts'
+import type { CompiledUpstream, Target } from '../../config/snapshot.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import { AddressRotation } from './address-rotation.ts'
 import type { Balanced } from './balancer.ts'
@@ -10,35 +8,9 @@ import { CircuitBreaker } from './circuit-breaker.ts'
 import { TargetHealth } from './health.ts'
 import { Http2Pool } from './http2-pool.ts'
 import { OutcomeWindow } from './outcome-window.ts'
-import {
-  type ConnectionOwner,
-  type OnRead,
-  type Transport,
-  UpstreamConnection,
-} from './upstream-connection.ts'
+import { type TransportSettings, transportTo } from './transport.ts'
+import { type ConnectionOwner, type Transport, UpstreamConnection } from './upstream-connection.ts'
 import type { ConnectionTimeouts, UpstreamRequest, UpstreamStream } from './upstream-request.ts'
-import { tlsOptions, type UpstreamTls, upstreamTlsOf } from './upstream-tls.ts'
-
-/** How a service speaks to its targets; pools are shared by the services that do it alike. */
-export interface TransportSettings {
-  /** Undefined: in clear. */
-  readonly tls: UpstreamTls | undefined
-  readonly http2: boolean
-  readonly proxyProtocol: ProxyVersion | undefined
-}
-
-/** `pem`: see `upstreamTlsOf`. */
-export const transportOf = (
-  service: CompiledService,
-  pem: ReadonlyMap<string, string>,
-): TransportSettings => ({
-  tls: upstreamTlsOf(service, pem),
-  http2: service.http2,
-  proxyProtocol: service.proxyProtocol,
-})
-
-/** Until an address that does not answer is given up for the next: the Connection Attempt Delay of RFC 8305. */
-const attemptTimeout = 250
 
 /** The connections of one worker to one target. */
 export class TargetPool implements ConnectionOwner, Balanced {
@@ -54,8 +26,8 @@ export class TargetPool implements ConnectionOwner, Balanced {
   readonly #idle: UpstreamConnection[] = []
   /** Undefined: the target is an address itself. */
   readonly #rotation: AddressRotation | undefined
-  /** All that go to a target with a name. */
-  readonly #connections = new Set<UpstreamConnection>()
+  /** All of HTTP/1.1, where the target has a name: their addresses may go. */
+  readonly #connections: Set<UpstreamConnection> | undefined
   readonly #http2: Http2Pool | undefined
   #limits: Limits
   #open = 0
@@ -77,7 +49,9 @@ export class TargetPool implements ConnectionOwner, Balanced {
     this.authority = target.host.includes(':')
       ? `[${target.host}]:${target.port}`
       : `${target.host}:${target.port}`
-    this.#rotation = isIP(target.host) === 0 ? new AddressRotation() : undefined
+    const hasName = isIP(target.host) === 0
+    this.#rotation = hasName ? new AddressRotation() : undefined
+    this.#connections = hasName ? new Set() : undefined
     this.#transport = transportTo(target, transport, this.#rotation)
     this.#limits = limits
     this.#wheel = wheel
@@ -111,7 +85,7 @@ export class TargetPool implements ConnectionOwner, Balanced {
     if (this.#open >= this.#limits.upstream_connections && !this.#evictIdle()) return undefined
     this.#open++
     const connection = new UpstreamConnection(this.#transport, clientEnds, this.#wheel, this)
-    if (this.#rotation) this.#connections.add(connection)
+    this.#connections?.add(connection)
     return connection
   }
 
@@ -124,7 +98,7 @@ export class TargetPool implements ConnectionOwner, Balanced {
 
   onClosed(connection: UpstreamConnection): void {
     this.#open--
-    this.#connections.delete(connection)
+    this.#connections?.delete(connection)
     const index = this.#idle.indexOf(connection)
     if (index >= 0) this.#idle.splice(index, 1)
   }
@@ -144,11 +118,15 @@ export class TargetPool implements ConnectionOwner, Balanced {
     const isGone = ({ remoteAddress }: { readonly remoteAddress: string | undefined }) =>
       !current.has(remoteAddress ?? '')
     this.#http2?.retire(isGone)
-    for (const connection of this.#connections) {
-      if (!isGone(connection)) continue
-      if (this.#idle.includes(connection)) connection.destroy()
-      else connection.retire()
-    }
+    for (const connection of this.#connections ?? [])
+      if (isGone(connection)) this.#retireConnection(connection)
+  }
+
+  #retireConnection(connection: UpstreamConnection): void {
+    const index = this.#idle.indexOf(connection)
+    if (index < 0) return connection.retire()
+    this.#idle.splice(index, 1)
+    connection.destroy()
   }
 
   #evictIdle(): boolean {
@@ -156,59 +134,4 @@ export class TargetPool implements ConnectionOwner, Balanced {
     oldest?.destroy()
     return oldest !== undefined
   }
-}
-
-function transportTo(
-  { host, port }: Target,
-  { tls, http2, proxyProtocol }: TransportSettings,
-  rotation: AddressRotation | undefined,
-): Transport {
-  const address = {
-    host,
-    port,
-    ...(rotation && {
-      lookup: rotation.lookup,
-      autoSelectFamily: true,
-      autoSelectFamilyAttemptTimeout: attemptTimeout,
-    }),
-  }
-  if (!tls) {
-    return {
-      scheme: 'http',
-      connectEvent: 'connect',
-      proxyProtocol,
-      open(onread, ends) {
-        const socket = connect({ ...address, noDelay: true, onread })
-        if (proxyProtocol) socket.write(proxyHeaderBytes(proxyProtocol, ends))
-        return socket
-      },
-    }
-  }
-  const optionsOf = tlsOptions(host, http2, tls)
-  return {
-    scheme: 'https',
-    connectEvent: 'secureConnect',
-    proxyProtocol,
-    open(onread, ends) {
-      if (proxyProtocol) {
-        // Several addresses by turns would put another handle under the TLS connection.
-        const lookup = rotation && { lookup: rotation.lookupOne }
-        const plain = connect({ host, port, noDelay: true, autoSelectFamily: false, ...lookup })
-        plain.write(proxyHeaderBytes(proxyProtocol, ends))
-        return secured(plain, { ...optionsOf(), host, port }, onread)
-      }
-      const options = { ...optionsOf(), ...address, onread } // tls.connect hands it to net.connect
-      return connectTls(options)
-    },
-  }
-}
-
-/** TLS on a socket that is there already: for that, Node.js has no `onread`, and bytes are copied. */
-function secured(plain: Socket, options: ConnectionOptions, onread: OnRead): Socket {
-  const socket = connectTls({ ...options, socket: plain })
-  socket.on('data', (chunk: Buffer) => {
-    for (let at = 0; at < chunk.length; at += onread.buffer.length)
-      onread.callback(chunk.copy(onread.buffer, 0, at))
-  })
-  return socket
 }

@@ -181,6 +181,25 @@ describe('a name', () => {
     await gateway.cli('reload')
     expect(await ask(gateway)).toBe(200)
   })
+
+  test('is followed on after a configuration that was refused', async () => {
+    const before = await upstreamOn('127.0.0.1')
+    const after = await upstreamOn('127.0.0.2', before.port)
+    const dns = await dnsWith({ addresses: ['127.0.0.1'] })
+    const gateway = await gatewayFor(dns, { port: before.port })
+    expect(await ask(gateway)).toBe(200)
+    const file = `${gateway.configDirectory}/config.yaml`
+    const text = await readFile(file, 'utf8')
+    const listener = `- host: 127.0.0.1\n    port: ${before.port}\n    protocol: http\n  `
+    await writeFile(file, text.replace(name, 'other.test').replace('- host: 127.0.0.1\n', `${listener}$&`))
+    expect((await gateway.cli('reload')).stderr).toContain('the port is taken')
+    expect(await ask(gateway)).toBe(200)
+    dns.set(name, { addresses: ['127.0.0.2'] })
+    await eventually('a request at the new address', async () => {
+      expect(await ask(gateway)).toBe(200)
+      return after.requests.length > 0
+    })
+  })
 })
 
 describe('several addresses', () => {
@@ -203,8 +222,14 @@ describe('several addresses', () => {
 
   test('have a connection each with HTTP/2', async () => {
     const seen = new Map<string, number>()
+    const open = new Map<string, number>()
     const start = async (host: string, port = 0) => {
       const server = createHttp2Server()
+      const count = (more: number) => open.set(host, (open.get(host) ?? 0) + more)
+      server.on('session', (session) => {
+        count(1)
+        session.once('close', () => count(-1))
+      })
       server.on('stream', (stream) => {
         seen.set(host, (seen.get(host) ?? 0) + 1)
         stream.respond({ ':status': 200 })
@@ -220,11 +245,13 @@ describe('several addresses', () => {
     const gateway = await gatewayFor(dns, { port, service: { http_version: '2' } })
     for (let round = 0; round < 4; round++) expect(await ask(gateway)).toBe(200)
     expect([...seen.keys()].toSorted()).toEqual(['127.0.0.1', '127.0.0.2'])
+    expect([...open.values()]).toEqual([1, 1])
     seen.clear()
     dns.set(name, { addresses: ['127.0.0.2'] })
     await eventually('the new address', async () => (await statusOf(gateway)).addresses?.length === 1)
     for (let round = 0; round < 4; round++) expect(await ask(gateway)).toBe(200)
     expect([...seen]).toEqual([['127.0.0.2', 4]])
+    await eventually('the end of the other connection', () => open.get('127.0.0.1') === 0)
   })
 
   test.each([
