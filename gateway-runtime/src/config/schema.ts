@@ -557,7 +557,9 @@ export const configurationSchema = z.strictObject({
         .min(0)
         .max(65_536)
         .default(100)
-        .describe('Copies of requests of a route under way at once, by each worker; past it, none is made.'),
+        .describe(
+          'Copies of requests under way at once, by each worker, for all routes; past it, none is made.',
+        ),
       drain_timeout: duration.default(30_000).describe('Time for requests in flight when the service stops.'),
     })
     .prefault({}),

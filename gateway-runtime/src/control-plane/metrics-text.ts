@@ -4,6 +4,8 @@ import { healthStates, TargetHealth } from '../data-plane/upstreams/health.ts'
 import {
   blockOffset,
   durationBuckets,
+  mirrorOffset,
+  mirrorResults,
   nodeCounters,
   routeFields,
   routeSeries,
@@ -130,10 +132,10 @@ function renderTraffic(text: MetricsText, sum: (offset: number) => number): void
   text.family(
     'mirrored_requests_total',
     'counter',
-    'Requests of which a shadow service got a copy, or should have.',
+    'Requests to be copied to a shadow service; not sent: a large body, too many at once, or one that broke off.',
   )
-  text.sample('mirrored_requests_total', { result: 'sent' }, sum(nodeCounters.mirrored))
-  text.sample('mirrored_requests_total', { result: 'skipped' }, sum(nodeCounters.mirrorSkipped))
+  for (const result of mirrorResults)
+    text.sample('mirrored_requests_total', { result }, sum(mirrorOffset(result)))
   text.family('log_lines_dropped_total', 'counter', 'Lines of a log that the disk did not take in time.')
   text.sample('log_lines_dropped_total', { log: 'access' }, sum(nodeCounters.accessLogDropped))
   text.sample('log_lines_dropped_total', { log: 'error' }, sum(nodeCounters.errorLogDropped))

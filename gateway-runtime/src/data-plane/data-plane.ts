@@ -9,6 +9,7 @@ import { ClientConnection } from './http1/client-connection.ts'
 import { Http2ClientConnection } from './http2/client-connection.ts'
 import { Listeners, type Reading } from './listeners.ts'
 import { LoopDelay } from './loop-delay.ts'
+import { MirrorSlots } from './mirror.ts'
 import { ProtocolSniffer } from './protocol-sniffer.ts'
 import type { ConnectionEnds } from './proxy-protocol/connection-ends.ts'
 import { ProxyHeaderReader } from './proxy-protocol/header-reader.ts'
@@ -28,6 +29,7 @@ interface OpenConnection {
 export class DataPlane implements WorkerContext {
   readonly wheel = new TimerWheel()
   readonly loopDelay = new LoopDelay()
+  readonly mirrorSlots = new MirrorSlots()
   readonly accessLog: AccessLog
   readonly errorLog: ErrorLog
   readonly metrics: WorkerMetrics

@@ -131,6 +131,7 @@ export class RequestPipeline {
     if (this.#over) return
     this.#over = true
     clearTimeout(this.#grpcDeadline)
+    this.#mirror?.onRequestOver()
     const duration = performance.now() - this.exchange.startedAt
     this.#context.metrics.record(this.exchange, duration)
     this.#context.accessLog.write(this.exchange, duration)
@@ -219,7 +220,7 @@ export class RequestPipeline {
     const mirror = this.exchange.route?.mirror
     if (!mirror || this.exchange.tunnel !== undefined) return undefined
     if (mirror.percent < 100 && Math.random() * 100 >= mirror.percent) return undefined
-    return new Mirror(this.exchange, mirror, this.#context)
+    return Mirror.begin(this.exchange, mirror.destination, this.#context)
   }
 
   /** The target is told the time too, and may be late with it or gone. */

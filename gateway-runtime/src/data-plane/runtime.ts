@@ -52,8 +52,6 @@ export interface Destination extends ServiceRuntime {
 export interface MirrorRuntime {
   readonly destination: Destination
   readonly percent: number
-  /** Copies under way. */
-  inFlight: number
 }
 
 /** A route with all that its requests need. */
@@ -162,7 +160,6 @@ export class RuntimeBuilder {
       mirror: mirror && {
         destination: destinationOf(mirror.service),
         percent: mirror.percent,
-        inFlight: 0,
       },
       redirect: redirect && new Redirect(redirect, route),
       metricBlock: blockOf(service?.name ?? ''),

@@ -2,6 +2,7 @@ import type { AccessLog } from '../telemetry/access-log.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { WorkerMetrics } from '../telemetry/metrics.ts'
 import type { LoopDelay } from './loop-delay.ts'
+import type { MirrorSlots } from './mirror.ts'
 import type { Runtime } from './runtime.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
@@ -17,4 +18,5 @@ export interface WorkerContext {
   readonly draining: boolean
   /** How late this worker is with what it has to do. */
   readonly loopDelay: LoopDelay
+  readonly mirrorSlots: MirrorSlots
 }

@@ -7,7 +7,7 @@ import type { Exchange } from '../data-plane/exchange.ts'
  * that counting costs an addition and a scrape disturbs nobody. Numbers are 64-bit floats, aligned: no machine that
  * Node.js runs on shows half of one.
  *
- * Layout: the node-wide counters, then a count for each status from 0 to 999, then one block a route.
+ * Layout: the node-wide counters, what became of copies, then a count for each status from 0 to 999, then one block a route.
  */
 
 export const nodeCounters = {
@@ -19,13 +19,18 @@ export const nodeCounters = {
   errorLogDropped: 5,
   tunnelsActive: 6,
   retriesOverBudget: 7,
-  mirrored: 13,
-  mirrorSkipped: 14,
   handshakeFailures: 8,
   proxyHeadersRefused: 9,
 } as const
 
-const statusBase = 16
+/** What became of the copy of a request, each with its counter behind those of the node. */
+export const mirrorResults = ['sent', 'too_large', 'over_limit', 'incomplete'] as const
+export type MirrorResult = (typeof mirrorResults)[number]
+
+const mirrorBase = 16
+export const mirrorOffset = (result: MirrorResult): number => mirrorBase + mirrorResults.indexOf(result)
+
+const statusBase = 32
 const blockBase = statusBase + 1_000
 
 /** Upper bounds of the buckets of durations, in seconds. */
@@ -119,12 +124,8 @@ export class WorkerMetrics {
     this.#values[blockOffset(block) + routeFields.retries]!++
   }
 
-  countMirrored(): void {
-    this.#values[nodeCounters.mirrored]!++
-  }
-
-  countMirrorSkipped(): void {
-    this.#values[nodeCounters.mirrorSkipped]!++
+  countMirror(result: MirrorResult): void {
+    this.#values[mirrorOffset(result)]!++
   }
 
   countRetryOverBudget(): void {

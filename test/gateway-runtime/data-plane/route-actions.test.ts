@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { connect } from 'node:http2'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parseTemplate } from '../../../gateway-runtime/src/config/path-template.ts'
@@ -9,38 +7,28 @@ import { TrafficSplit } from '../../../gateway-runtime/src/data-plane/traffic-sp
 import { upstreamPath } from '../../../gateway-runtime/src/data-plane/upstream-path.ts'
 import { eventually } from '../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../support/gateway.ts'
-import { freePort, freePorts } from '../../support/ports.ts'
+import { askHttp2 } from '../../support/http2-request.ts'
+import { freePorts } from '../../support/ports.ts'
 import { sendRaw, statusOf } from '../../support/raw-client.ts'
-import { type Echo, silence, startUpstream, type Upstream } from '../../support/upstream.ts'
+import { type Echo, startUpstream, type Upstream } from '../../support/upstream.ts'
 import { problemsOf } from '../config/configurations.ts'
 
 let old: Upstream
 let next: Upstream
-let shadow: Upstream
-let silent: Upstream
 let gateway: TestGateway
 let http: number
 let h2c: number
 
 beforeAll(async () => {
-  ;[old, next, shadow, silent] = (await Promise.all([
-    startUpstream(),
-    startUpstream(),
-    startUpstream(),
-    startUpstream(silence),
-  ])) as [Upstream, Upstream, Upstream, Upstream]
+  ;[old, next] = await Promise.all([startUpstream(), startUpstream()])
   ;[http, h2c] = (await freePorts(2)) as [number, number]
   gateway = await startGateway({
     config: {
       listeners: [http, h2c].map((port) => ({ host: '127.0.0.1', port, http2: port === h2c })),
-      limits: { mirrors: 2 },
       services: [
         { name: 'old', url: old.url },
         { name: 'based', url: `${old.url}/base` },
         { name: 'next', url: next.url },
-        { name: 'shadow', url: shadow.url },
-        { name: 'silent', url: silent.url },
-        { name: 'dead', url: `http://127.0.0.1:${await freePort()}`, retries: 0 },
       ],
       routes: [
         { name: 'moved', redirect: { path: '/new$rest' }, paths: ['/moved'] },
@@ -75,10 +63,6 @@ beforeAll(async () => {
           paths: ['/all'],
           split: { services: [{ service: 'next', percent: 100 }] },
         },
-        { name: 'copied', service: 'old', paths: ['/copied'], mirror: { service: 'shadow' } },
-        { name: 'unheard', service: 'old', paths: ['/unheard'], mirror: { service: 'dead' } },
-        { name: 'unanswered', service: 'old', paths: ['/unanswered'], mirror: { service: 'silent' } },
-        { name: 'seldom', service: 'old', paths: ['/seldom'], mirror: { service: 'shadow', percent: 0 } },
       ],
     },
   })
@@ -86,7 +70,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await gateway?.stop()
-  for (const upstream of [old, next, shadow, silent]) await upstream?.stop()
+  for (const upstream of [old, next]) await upstream?.stop()
 })
 
 const get = (path: string, init: RequestInit = {}) =>
@@ -98,17 +82,9 @@ async function raw(path: string) {
   return { status: statusOf(text), location: /^location: (.*)\r$/m.exec(text)?.[1], ...asObject(body) }
 }
 
-async function byHttp2(path: string, headers: object = {}, body = '') {
-  const session = connect(`http://127.0.0.1:${h2c}`)
-  try {
-    const stream = session.request({ ':path': path, ':method': body === '' ? 'GET' : 'POST', ...headers })
-    if (body !== '') stream.end(body)
-    const [head] = await once(stream, 'response')
-    const text = Buffer.concat(await stream.toArray()).toString()
-    return { status: head[':status'], location: head.location, ...asObject(text) }
-  } finally {
-    session.close()
-  }
+const byHttp2 = async (path: string) => {
+  const { status, headers, body } = await askHttp2(h2c, { ':path': path })
+  return { status, location: headers.location, ...asObject(body) }
 }
 
 const asObject = (text: string): Partial<Echo> => (text === '' ? {} : JSON.parse(text))
@@ -311,46 +287,6 @@ describe('a split', () => {
     const counts = [0, 0, 0, 0]
     for (let key = 0; key < 20_000; key++) counts[split.chooseFor(key)]!++
     expect(counts.map((count) => Math.round(count / 400) * 2)).toEqual([70, 20, 10, 0])
-  })
-})
-
-describe('a mirror', () => {
-  const copyOf = (path: string) =>
-    eventually('the copy', () => shadow.requests.find(({ url }) => url === path))
-
-  test('gets the same request, after it is complete', async () => {
-    const answer = await get('/copied/a?b', { method: 'POST', body: 'content', headers: { 'x-own': '1' } })
-    expect(((await answer.json()) as Echo).body).toBe('content')
-    const copy = await copyOf('/a?b')
-    expect(copy.headers).toMatchObject({
-      'x-own': '1',
-      'content-length': '7',
-      'x-request-id': answer.headers.get('x-request-id')!,
-    })
-  })
-
-  test('gets no body over 64 KiB, and none of what is not its part', async () => {
-    const metric = async () => {
-      const text = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
-      return Number(/gatehouse_mirrored_requests_total\{result="skipped"\} (\d+)/.exec(text)![1])
-    }
-    const before = await metric()
-    await (await get('/copied/large', { method: 'POST', body: 'x'.repeat(70_000) })).text()
-    await (await get('/seldom/none')).text()
-    await (await get('/copied/behind')).text()
-    await copyOf('/behind')
-    expect(shadow.requests.map(({ url }) => url)).not.toContain('/large')
-    expect(shadow.requests.map(({ url }) => url)).not.toContain('/none')
-    expect(await metric()).toBe(before + 1)
-  })
-
-  test('that is dead or silent changes nothing for the client, and is bounded', async () => {
-    for (let request = 0; request < 10; request++) {
-      expect((await get('/unheard')).status).toBe(200)
-      expect((await get('/unanswered')).status).toBe(200)
-    }
-    await eventually('two copies', () => silent.requests.length === 2)
-    expect(silent.requests).toHaveLength(2)
   })
 })
 
