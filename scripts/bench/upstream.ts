@@ -23,8 +23,8 @@ export async function startUpstream({ scenario, ...options }: UpstreamOptions): 
   const { answerBytes } = scenario
   if (answerBytes)
     await writeFile(join(directory, 'files', String(answerBytes)), Buffer.alloc(answerBytes, 'x'))
-  // `return` answers before a body was read. `mirror` reads it first; then the static handler refuses the POST
-  // with a 405, which error_page makes the answer.
+  // `return` answers before a body was read. `mirror` reads it first; then no file is found,
+  // and error_page makes that the answer.
   return startNginx({
     ...options,
     name: 'upstream',
@@ -41,7 +41,7 @@ export async function startUpstream({ scenario, ...options }: UpstreamOptions): 
     default_type application/json;
     location / { return 200 '{"id":17,"state":"shipped","items":[{"sku":"A-1","count":2}]}'; }
     location /files/ { root ${directory}; }
-    location = /upload { mirror /read; error_page 405 =200 /orders/17; }
+    location = /upload { mirror /read; log_not_found off; error_page 404 =200 /orders/17; }
     location = /read { internal; return 204; }
   }`,
   })

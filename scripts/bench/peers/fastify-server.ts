@@ -31,6 +31,8 @@ await server.register(fastifyHttpProxy, {
       'x-request-id': request.id,
       'x-forwarded-for': request.ip,
     }),
+    // They are about the connection to the upstream, and Fastify would tell them to the client.
+    rewriteHeaders: ({ connection: _, 'keep-alive': __, ...headers }) => headers,
   },
 })
 await server.listen({ host: '127.0.0.1', port: settings.port, backlog: 4_096 })
