@@ -53,22 +53,20 @@ describe('wrk', () => {
 })
 
 describe('h2load', () => {
-  for (const [lifetime, config] of lifetimes) {
-    for (const [name, args, scheme] of [
-      ['HTTP/2 with prior knowledge', [], 'plain'],
-      ['HTTP/2 over TLS', [], 'secure'],
-      ['HTTP/1.1 over TLS', ['--h1'], 'secure'],
-    ] as const) {
-      h2load.test(`meets no error with ${name}${lifetime}`, async () => {
-        const started = await start(config)
-        const load = ['--duration=1', '--clients=8', `--max-concurrent-streams=${args.length > 0 ? 1 : 10}`]
-        const { code, stdout } = await h2load.run([...load, ...args, `${started[scheme]}/`])
-        const report = stdout.toString()
-        expect(code).toBe(0)
-        expect(report).toMatch(/, 0 failed, 0 errored, 0 timeout$/m)
-        expect(report).toMatch(/^status codes: [1-9]\d* 2xx, 0 3xx, 0 4xx, 0 5xx$/m)
-        await onlySuccess(started)
-      })
-    }
+  // It sends on where the gateway has said GOAWAY, and counts that as failed: connections last.
+  for (const [name, args, scheme] of [
+    ['HTTP/2 with prior knowledge', ['--max-concurrent-streams=10'], 'plain'],
+    ['HTTP/2 over TLS', ['--max-concurrent-streams=10'], 'secure'],
+    ['HTTP/1.1 over TLS', ['--h1'], 'secure'],
+  ] as const) {
+    h2load.test(`meets no error with ${name}`, async () => {
+      const started = await start()
+      const { code, stdout } = await h2load.run(['-D1', '-c8', ...args, `${started[scheme]}/`])
+      const report = stdout.toString()
+      expect(code).toBe(0)
+      expect(report).toMatch(/, 0 failed, 0 errored, 0 timeout$/m)
+      expect(report).toMatch(/^status codes: [1-9]\d* 2xx, 0 3xx, 0 4xx, 0 5xx$/m)
+      await onlySuccess(started)
+    })
   }
 })
