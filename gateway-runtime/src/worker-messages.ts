@@ -14,8 +14,10 @@ export interface SharedMemory {
   readonly metrics: SharedArrayBuffer
   /** Series of a route (telemetry/metrics.ts) → block in `metrics`; kept over reloads. */
   readonly metricBlocks: ReadonlyMap<string, number>
-  /** Plugin id → the memory that its `sharedMemory` asked for. */
+  /** Plugin key → the memory that its `sharedMemory` asked for. */
   readonly plugins: ReadonlyMap<string, SharedArrayBuffer>
+  /** Plugin id → what it counts: see telemetry/plugin-counters.ts. */
+  readonly pluginCounters: ReadonlyMap<string, SharedArrayBuffer>
 }
 
 /** Name of a target → its addresses, IPv6 first; without names of which none were found yet. */
@@ -53,9 +55,13 @@ export type MessageToWorker =
       readonly tls: TlsMaterial
       readonly ticketKeys: Uint8Array
       readonly addresses: Addresses
+      /** Plugin key → what its service broadcast last. */
+      readonly broadcasts: ReadonlyMap<string, unknown>
     }
   /** What session tickets are encrypted with from now on: 48 bytes, the same for all workers. */
   | { readonly type: 'ticket-keys'; readonly ticketKeys: Uint8Array }
+  | { readonly type: 'plugin-broadcast'; readonly plugin: string; readonly message: unknown }
+  | ({ readonly type: 'plugin-answer'; readonly call: number } & PluginAnswer)
   /** The addresses of these names are others now. */
   | { readonly type: 'addresses'; readonly addresses: Addresses }
   /** Take no new connections and close those that are idle; answer `drained` when none is left. */
@@ -69,3 +75,12 @@ export type MessageFromWorker =
   /** The worker still serves the snapshot that it had. */
   | { readonly type: 'refused'; readonly version: string; readonly reason: string }
   | { readonly type: 'drained' }
+  /** `plugin`: its key; `call`: a number that the answer repeats. */
+  | {
+      readonly type: 'plugin-call'
+      readonly plugin: string
+      readonly call: number
+      readonly message: unknown
+    }
+
+export type PluginAnswer = { readonly value: unknown } | { readonly error: string }

@@ -5,8 +5,8 @@ import type { MessageFromWorker, MessageToWorker, WorkerSettings } from './worke
 
 const port = parentPort!
 const { settings, metrics } = workerData as { settings: WorkerSettings; metrics: SharedArrayBuffer }
-const dataPlane = new DataPlane(settings, metrics)
 const send = (message: MessageFromWorker): void => port.postMessage(message)
+const dataPlane = new DataPlane(settings, metrics, send)
 
 async function handle(message: MessageToWorker): Promise<void> {
   switch (message.type) {
@@ -22,6 +22,12 @@ async function handle(message: MessageToWorker): Promise<void> {
     }
     case 'ticket-keys':
       dataPlane.useTicketKeys(message.ticketKeys)
+      break
+    case 'plugin-broadcast':
+      dataPlane.plugins.onBroadcast(message)
+      break
+    case 'plugin-answer':
+      dataPlane.plugins.onAnswer(message)
       break
     case 'drain':
       await dataPlane.drain()
@@ -42,6 +48,7 @@ async function handle(message: MessageToWorker): Promise<void> {
 let turn: Promise<void> = Promise.resolve()
 port.on('message', (message: MessageToWorker) => {
   // Waiting for connections to end must not keep a snapshot or the end of the service waiting.
-  if (message.type === 'stop' || message.type === 'drain') void handle(message)
+  const isUrgent = message.type === 'stop' || message.type === 'drain' || message.type === 'plugin-answer'
+  if (isUrgent) void handle(message)
   else turn = turn.then(() => handle(message))
 })

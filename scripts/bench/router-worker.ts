@@ -1,8 +1,10 @@
 import { parentPort } from 'node:worker_threads'
 import { type PackedSnapshot, unpackSnapshot } from '../../gateway-runtime/src/config/packed-snapshot.ts'
+import { PluginChannel } from '../../gateway-runtime/src/data-plane/plugin-channel.ts'
 import type { RoutableRequest } from '../../gateway-runtime/src/data-plane/route-conditions.ts'
 import { type Runtime, RuntimeBuilder } from '../../gateway-runtime/src/data-plane/runtime.ts'
 import { TimerWheel } from '../../gateway-runtime/src/data-plane/timer-wheel.ts'
+import type { ErrorLog } from '../../gateway-runtime/src/telemetry/error-log.ts'
 import type { SharedMemory } from '../../gateway-runtime/src/worker-messages.ts'
 import { threadTime } from './thread-time.ts'
 
@@ -13,6 +15,7 @@ export type RouterTask =
   /** Match requests at a runtime for a while; answers the nanoseconds of processor time that one took. */
   | { readonly match: string; readonly requests: readonly (readonly [host: string, path: string])[] }
 
+const nowhere = { write: () => {} } as unknown as ErrorLog
 const runtimes = new Map<string, Runtime>()
 const atLeast = 1_000_000 // matches
 
@@ -21,7 +24,14 @@ parentPort!.on('message', (task: RouterTask) => parentPort!.postMessage(perform(
 function perform(task: RouterTask): number {
   if ('match' in task) return matchTime(runtimes.get(task.match)!, task.requests)
   const start = process.threadCpuUsage()
-  const worker = { wheel: new TimerWheel(), index: 0, runtime: undefined, pem: new Map() }
+  const worker = {
+    wheel: new TimerWheel(),
+    index: 0,
+    runtime: undefined,
+    pem: new Map(),
+    channel: new PluginChannel(() => {}),
+    errorLog: nowhere,
+  }
   runtimes.set(task.build, new RuntimeBuilder(unpackSnapshot(task.packed), task.memory, worker).build())
   return threadTime(start)
 }

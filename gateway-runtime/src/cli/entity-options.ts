@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { type Collection, parseDuration } from '../config/index.ts'
 import type { Entity } from '../control-plane/entities.ts'
+import { apiKeyHash } from '../plugins/authentication/api-key.ts'
 import { CliError } from './cli-error.ts'
 import type { GatewayAccess } from './gateway-access.ts'
 import { parsePluginSettings } from './plugin-settings.ts'
@@ -116,18 +117,34 @@ export const entityOptions: Readonly<Record<Collection, EntityOptions>> = {
       return { name, targets: targets.map((target) => ({ target })) }
     },
   },
+  consumers: {
+    declare: (add) =>
+      void add
+        .requiredOption('--name <name>', 'name of the consumer')
+        .option('--custom-id <id>', 'what another system calls it')
+        .option('--groups <list>', 'groups it is in, for acl', list)
+        .option('--api-key <key>', 'API key for key-auth; only its hash is stored'),
+    make: async (add) => {
+      const { apiKey } = add.opts<{ apiKey?: string }>()
+      return {
+        ...given(add.opts(), ['name', 'custom-id', 'groups']),
+        ...(apiKey !== undefined && { credentials: { 'key-auth': [{ hash: apiKeyHash(apiKey) }] } }),
+      }
+    },
+  },
   plugins: {
     declare: (add) =>
       void add
         .argument('<name>', 'plugin, such as rate-limiting')
         .option('--config <settings>', 'its settings: "limit=1000, period=second", or JSON')
         .option('--route <name>', 'only for this route')
-        .option('--service <name>', 'only for this service'),
+        .option('--service <name>', 'only for this service')
+        .option('--consumer <name>', 'only for this consumer'),
     make: async (add) => {
       const { config } = add.opts<{ config?: string }>()
       return {
         name: add.args[0],
-        ...given(add.opts(), ['route', 'service']),
+        ...given(add.opts(), ['route', 'service', 'consumer']),
         ...(config !== undefined && { config: parsePluginSettings(config) }),
       }
     },

@@ -49,6 +49,11 @@ const columns: Readonly<Record<Collection, readonly (readonly [title: string, te
     ['TARGETS', targets],
     ['ALGORITHM', key('algorithm')],
   ],
+  consumers: [
+    ['NAME', key('name')],
+    ['GROUPS', key('groups')],
+    ['CREDENTIALS', ({ credentials }) => text(Object.keys(credentials ?? {}))],
+  ],
   plugins: [
     ['ID', key('id')],
     ['SETTINGS', key('config')],
@@ -75,8 +80,14 @@ export function entityTable(collection: Collection, entities: readonly Entity[])
 export function entityLines(entity: Entity): string {
   const width = Math.max(...Object.keys(entity).map(({ length }) => length))
   return Object.entries(entity)
-    .map(([name, value]) => `${name.padEnd(width)}  ${name === 'targets' ? targets(entity) : text(value)}`)
+    .map(([name, value]) => `${name.padEnd(width)}  ${lineOf(name, value, entity)}`)
     .join('\n')
+}
+
+/** Of credentials only which there are: nobody looks over a shoulder. */
+function lineOf(name: string, value: unknown, entity: Entity): string {
+  if (name === 'targets') return targets(entity)
+  return name === 'credentials' ? text(Object.keys(value ?? {})) : text(value)
 }
 
 /** What an entity does, in a few words: `/v1/api → orders`. */
@@ -93,12 +104,11 @@ export function entitySummary(collection: Collection, entity: Entity): string {
       return targets(entity)
     case 'certificates':
       return fileOf(entity.certificate)
+    case 'consumers':
+      return `groups ${text(entity.groups)}`
     case 'plugins': {
-      const scope = entity.route
-        ? `route ${entity.route}`
-        : entity.service
-          ? `service ${entity.service}`
-          : 'all routes'
+      const owners = ['route', 'service', 'consumer'].filter((owner) => entity[owner] !== undefined)
+      const scope = owners.map((owner) => `${owner} ${entity[owner]}`).join(', ') || 'all routes'
       return entity.config === undefined ? scope : `${settings(entity.config as object)}, for ${scope}`
     }
   }

@@ -79,8 +79,8 @@ function validateFiles({ configFolder, json }: Settings): void {
   try {
     const { configuration, warnings } = loadConfiguration(configFolder, { checkFiles: true })
     const snapshot = compile(configuration)
-    const { services, routes, upstreams, plugins } = configuration
-    const counts = { services, routes, upstreams, plugins }
+    const { services, routes, upstreams, consumers, plugins } = configuration
+    const counts = { services, routes, upstreams, consumers, plugins }
     if (json) return printJson({ valid: true, version: snapshot.version, warnings })
     const text = Object.entries(counts).map(
       ([name, { length }]) => `${length} ${length === 1 ? name.slice(0, -1) : name}`,

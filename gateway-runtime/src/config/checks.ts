@@ -1,10 +1,11 @@
 import type { z } from 'zod'
 import { plugins } from '../plugins/registry.ts'
 import type { Problem, ProblemList } from './configuration-error.ts'
+import { checkCredentials } from './credential-checks.ts'
 import { isMapping, type Merged } from './merge.ts'
 import { suggestion } from './nearest.ts'
 import { missingGroups, parseTemplate } from './path-template.ts'
-import { pluginId } from './plugin-id.ts'
+import { pluginIdOf } from './plugin-id.ts'
 import { isPattern, patternProblem } from './route-pattern.ts'
 import { type Collection, configurationSchema, entitySchemas, listenerSchema } from './schema.ts'
 import { validate } from './schema-problems.ts'
@@ -39,6 +40,7 @@ export function checkReferences(values: CheckedValues, problems: ProblemList): v
     services: entitiesOf(values.value, 'services'),
     routes: entitiesOf(values.value, 'routes'),
     upstreams: entitiesOf(values.value, 'upstreams'),
+    consumers: entitiesOf(values.value, 'consumers'),
     plugins: entitiesOf(values.value, 'plugins'),
     certificates: entitiesOf(values.value, 'certificates'),
   }
@@ -49,6 +51,8 @@ export function checkReferences(values: CheckedValues, problems: ProblemList): v
   checks.known(entities.services, 'upstream', entities.upstreams)
   checks.known(entities.plugins, 'route', entities.routes)
   checks.known(entities.plugins, 'service', entities.services)
+  checks.known(entities.plugins, 'consumer', entities.consumers)
+  checks.credentials(entities.consumers)
   for (const upstream of entities.upstreams) checks.targets(upstream)
   for (const route of entities.routes) {
     checks.patterns(route)
@@ -81,14 +85,9 @@ function entitiesOf(value: unknown, collection: Collection): Entity[] {
 }
 
 function idOf(collection: Collection, entity: Readonly<Record<string, unknown>>): string | undefined {
-  const { name, route, service } = entity
+  const { name } = entity
   if (typeof name !== 'string') return undefined
-  if (collection !== 'plugins') return name
-  return pluginId({
-    name,
-    route: typeof route === 'string' ? route : undefined,
-    service: typeof service === 'string' ? service : undefined,
-  })
+  return collection === 'plugins' ? pluginIdOf(entity) : name
 }
 
 class Checks {
@@ -232,6 +231,10 @@ class Checks {
     }
   }
 
+  credentials(consumers: readonly Entity[]): void {
+    checkCredentials(consumers, (path, message, at) => this.#report(path, message, at))
+  }
+
   /** A private key stands in a file: what stands in YAML is shown to whoever may see the configuration. */
   keyIsNoText({ path }: Entity): void {
     const key = this.#shown([...path, 'key'])
@@ -329,6 +332,7 @@ const singular = {
   services: 'service',
   routes: 'route',
   upstreams: 'upstream',
+  consumers: 'consumer',
   plugins: 'plugin',
   certificates: 'certificate',
 } as const
@@ -336,9 +340,9 @@ const singular = {
 function describe({ collection, value }: Entity): string {
   const name = `${singular[collection]} ${JSON.stringify(value.name)}`
   if (collection !== 'plugins') return name
-  if (typeof value.route === 'string') return `${name} for route ${JSON.stringify(value.route)}`
-  if (typeof value.service === 'string') return `${name} for service ${JSON.stringify(value.service)}`
-  return `${name} for all routes`
+  const scope = ['route', 'service', 'consumer'].filter((key) => typeof value[key] === 'string')
+  const owners = scope.map((key) => `${key} ${JSON.stringify(value[key])}`)
+  return `${name} for ${owners.join(' and ') || 'all routes'}`
 }
 
 const standsAt = ({ file, line, column }: Place) => `${file}:${line}:${column}`

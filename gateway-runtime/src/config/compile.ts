@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { pluginFilesOf } from '../plugins/registry.ts'
 import { compileActiveCheck, compilePassiveCheck } from './compile-health-checks.ts'
 import { ownList, packRoutes, usualUpgrades } from './packed-snapshot.ts'
 import { parseTemplate } from './path-template.ts'
@@ -30,11 +31,15 @@ export function compile({ routes: written, ...others }: Configuration): Snapshot
     configuration.services.map((service) => [service.name, compileService(service, named)]),
   )
   const chains = new PluginChains(configuration.plugins)
+  const consumers = configuration.consumers.map((consumer) => chains.consumer(consumer))
   const routes = written.map((route) => ({ ...compileRoute(route, services), plugins: chains.of(route) }))
   const implicit = configuration.services
     .filter(({ url }) => url !== undefined)
     .map(({ name }) => services.get(name)!.upstream)
-  const version = createHash('sha256').update(canonicalJson(configuration)).update(packRoutes(routes))
+  const pluginFiles = pluginFilesOf(configuration.plugin_files)
+  const version = createHash('sha256')
+    .update(canonicalJson([configuration, pluginFiles.map(({ hash }) => hash)]))
+    .update(packRoutes(routes))
   return deepFreeze({
     version: version.digest('hex'),
     listeners: configuration.listeners,
@@ -47,6 +52,8 @@ export function compile({ routes: written, ...others }: Configuration): Snapshot
     refusesAmbiguousNames: configuration.ambiguous_header_names === 'refuse',
     routes,
     upstreams: [...named.values(), ...implicit],
+    consumers,
+    pluginFiles,
     globalPlugins: chains.global,
   })
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { EditRefused } from './flow-collection.ts'
 import type { FolderContents } from './folder.ts'
 import { isMapping } from './merge.ts'
-import { pluginId } from './plugin-id.ts'
+import { pluginIdOf } from './plugin-id.ts'
 import type { Collection } from './schema.ts'
 import { type ListEntry, YamlEditor } from './yaml-editor.ts'
 import { YamlSource } from './yaml-source.ts'
@@ -28,6 +28,7 @@ const singular: Readonly<Record<Collection, string>> = {
   services: 'service',
   routes: 'route',
   upstreams: 'upstream',
+  consumers: 'consumer',
   plugins: 'plugin',
   certificates: 'certificate',
 }
@@ -149,13 +150,8 @@ function says(file: string, text: string, expected: unknown): boolean {
 }
 
 function idOf(collection: Collection, entity: object): string {
-  const { name, route, service } = entity as { name?: unknown; route?: unknown; service?: unknown }
-  if (collection !== 'plugins') return String(name)
-  return pluginId({
-    name: String(name),
-    ...(route !== undefined && { route: String(route) }),
-    ...(service !== undefined && { service: String(service) }),
-  })
+  const named = entity as Readonly<Record<string, unknown>>
+  return collection === 'plugins' ? pluginIdOf(named) : String(named.name)
 }
 
 /** As JSON has it: keys without a value are not there. */

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { loadPluginFiles } from '../plugins/plugin-files.ts'
 import { type CheckedValues, checkReferences, entityAt } from './checks.ts'
 import { type Problem, ProblemList } from './configuration-error.ts'
 import { type FolderContents, readFolder } from './folder.ts'
@@ -73,6 +74,7 @@ export function loadConfiguration(folder: string, options: LoadOptions = {}): Lo
       if (!unresolved.has(path.join('\0'))) report(path, message, at)
     }
   }
+  loadPluginFiles(pluginPaths(absolute, value), (index, reason) => report(['plugin_files', index], reason))
   const values: CheckedValues = { value, shown: merged.value, place: merged.place }
   checkReferences(values, problems)
   if (options.checkFiles) checkTlsFiles(absolute, value, report)
@@ -82,6 +84,13 @@ export function loadConfiguration(folder: string, options: LoadOptions = {}): Lo
   problems.throwIfAny()
   const configuration = absolutePaths(absolute, result.data)
   return { folder: absolute, configuration, shown: merged.value, warnings }
+}
+
+/** Absolute; what is no path is the schema's to report. */
+function pluginPaths(folder: string, value: unknown): string[] {
+  const { plugin_files } = value as { readonly plugin_files?: unknown }
+  const paths = Array.isArray(plugin_files) ? plugin_files : []
+  return paths.map((path) => resolve(folder, String(path)))
 }
 
 function checkTlsFiles(folder: string, value: unknown, report: (path: Path, message: string) => void): void {
@@ -122,6 +131,7 @@ const listOf = (value: unknown): [number, unknown][] => (Array.isArray(value) ? 
 function absolutePaths(folder: string, configuration: Configuration): Configuration {
   return {
     ...configuration,
+    plugin_files: configuration.plugin_files.map((path) => resolve(folder, path)),
     logs: { ...configuration.logs, directory: resolve(folder, configuration.logs.directory) },
     listeners: configuration.listeners.map((listener) => ({
       ...withPemPaths(folder, listener, ['certificate', 'key']),

@@ -3,7 +3,15 @@ import { display } from './schema-problems.ts'
 import type { Path, Place, YamlSource } from './yaml-source.ts'
 
 /** Keys whose lists, of all files, are put one behind the other. Any other key stands in one file. */
-export const listKeys = ['listeners', 'services', 'routes', 'upstreams', 'plugins', 'certificates'] as const
+export const listKeys = [
+  'listeners',
+  'services',
+  'routes',
+  'upstreams',
+  'consumers',
+  'plugins',
+  'certificates',
+] as const
 const lists: ReadonlySet<string> = new Set(listKeys)
 
 /** The files of a folder as one value that still knows where each part came from. */

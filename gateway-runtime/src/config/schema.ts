@@ -425,12 +425,29 @@ export const upstreamSchema = z
     { path: ['hash_on_cookie'], message: 'a hash on a cookie needs hash_on_cookie, and only that' },
   )
 
-/** A policy on the way of a request: for a route, else a service, else all. */
+/** Who makes requests, with what it is known by. */
+export const consumerSchema = z.strictObject({
+  name,
+  custom_id: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,256}$/, 'expected 1 to 256 visible ASCII characters')
+    .optional()
+    .describe('What another system calls it.'),
+  groups: z.array(name).max(256).default([]).describe('Groups that acl lets in or keeps out.'),
+  credentials: z
+    .record(z.string(), z.array(z.record(z.string(), z.unknown())).max(1_000))
+    .default({})
+    .describe('By the name of the authentication plugin: what the consumer shows, by its own schema.'),
+  tags,
+})
+
+/** A policy on the way of a request: the narrowest counts, and a consumer is narrower than a route. */
 export const pluginSchema = z
   .strictObject({
     name,
     service: name.optional().describe('Only for this service.'),
     route: name.optional().describe('Only for this route.'),
+    consumer: name.optional().describe('Only for this consumer, once authentication has found who it is.'),
     enabled: z.boolean().default(true),
     config: z
       .record(z.string(), z.unknown())
@@ -596,6 +613,12 @@ export const configurationSchema = z.strictObject({
   services: z.array(serviceSchema).default([]),
   routes: z.array(routeSchema).default([]),
   upstreams: z.array(upstreamSchema).default([]),
+  consumers: z.array(consumerSchema).default([]),
+  plugin_files: z
+    .array(z.string().min(1))
+    .max(100)
+    .default([])
+    .describe('Files with plugins of your own, TypeScript or JavaScript: see docs/plugins.'),
   plugins: z.array(pluginSchema).default([]),
   certificates: z.array(certificateSchema).max(10_000).default([]),
 })
@@ -606,6 +629,7 @@ export type Certificate = z.output<typeof certificateSchema>
 export type Service = z.output<typeof serviceSchema>
 export type Route = z.output<typeof routeSchema>
 export type Upstream = z.output<typeof upstreamSchema>
+export type Consumer = z.output<typeof consumerSchema>
 export type Plugin = z.output<typeof pluginSchema>
 export type CircuitBreaker = z.output<typeof circuitBreakerSchema>
 export type Limits = Configuration['limits']
@@ -617,6 +641,7 @@ export const entitySchemas = {
   services: serviceSchema,
   routes: routeSchema,
   upstreams: upstreamSchema,
+  consumers: consumerSchema,
   plugins: pluginSchema,
   certificates: certificateSchema,
 } as const

@@ -1,3 +1,4 @@
+import type { PluginFile } from '../plugins/registry.ts'
 import type { Dns } from './dns-settings.ts'
 import type { TemplatePart } from './path-template.ts'
 import type { Certificate, CircuitBreaker, ForwardedFields, Limits, Listener, TlsSettings } from './schema.ts'
@@ -120,13 +121,41 @@ export interface CompiledService {
   readonly retryBudget: { readonly percent: number; readonly minimum: number }
 }
 
-/** A plugin on a route; `id` is stable over reloads (scope and name): its shared memory is kept by it. */
+/** A plugin on a route. */
 export interface CompiledPlugin {
+  /** Scope and name: stable over reloads. */
   readonly id: string
+  /** Equal as long as id and configuration are: what plugins keep is kept by it. */
+  readonly key: string
   readonly name: string
   readonly order: number
   /** Parsed by the schema of the plugin. */
   readonly config: unknown
+}
+
+/** A plugin that stands for a consumer, on its way to one route or service or to any. */
+export interface ConsumerPlugin {
+  readonly name: string
+  readonly route: string | undefined
+  readonly service: string | undefined
+  /** Undefined: switched off. */
+  readonly plugin: CompiledPlugin | undefined
+}
+
+export interface CompiledConsumer {
+  readonly name: string
+  readonly customId: string | undefined
+  readonly groups: readonly string[]
+  /** By plugin; `key` is that of its credential type. */
+  readonly credentials: Readonly<Record<string, readonly CompiledCredential[]>>
+  /** The broadest first. */
+  readonly plugins: readonly ConsumerPlugin[]
+}
+
+export interface CompiledCredential {
+  readonly key: string
+  /** As the schema of the credential has it: sealed where it is a secret that need not be known. */
+  readonly value: unknown
 }
 
 export type PathMatcher =
@@ -212,6 +241,8 @@ export interface Snapshot {
   readonly refusesAmbiguousNames: boolean
   readonly routes: readonly CompiledRoute[]
   readonly upstreams: readonly CompiledUpstream[]
+  readonly consumers: readonly CompiledConsumer[]
+  readonly pluginFiles: readonly PluginFile[]
   /** Plugins that see requests which no route matched: the global ones. */
   readonly globalPlugins: readonly CompiledPlugin[]
 }

@@ -6,7 +6,8 @@ import {
   type FolderContents,
   loadConfiguration,
   type Problem,
-  pluginId,
+  parsePluginId,
+  pluginIdOf,
   putEntity,
 } from '../config/index.ts'
 
@@ -34,22 +35,22 @@ export const singular: Readonly<Record<Collection, string>> = {
   services: 'service',
   routes: 'route',
   upstreams: 'upstream',
+  consumers: 'consumer',
   plugins: 'plugin',
   certificates: 'certificate',
 }
 
 /** What an entity is called: its name, or of a plugin the `pluginId`. */
 export function entityId(collection: Collection, entity: Entity): string {
-  const { name, route, service } = entity
+  const { name } = entity
   if (typeof name !== 'string')
     throw new EntityMalformed(`a ${singular[collection]} needs a name that is a text`)
   if (collection !== 'plugins') return name
-  for (const scope of [route, service]) {
-    if (scope !== undefined && typeof scope !== 'string') {
-      throw new EntityMalformed('the route or service of a plugin is given by its name')
-    }
+  for (const key of ['route', 'service', 'consumer']) {
+    if (entity[key] !== undefined && typeof entity[key] !== 'string')
+      throw new EntityMalformed(`the ${key} of a plugin is given by its name`)
   }
-  return pluginId({ name, route: route as string | undefined, service: service as string | undefined })
+  return pluginIdOf(entity)
 }
 
 /** The entities of a collection; `shown` is that of a loaded configuration. */
@@ -134,6 +135,7 @@ const references: Readonly<Record<Collection, readonly (readonly [Collection, st
   ],
   routes: [['plugins', 'route']],
   upstreams: [['services', 'upstream']],
+  consumers: [['plugins', 'consumer']],
   plugins: [],
   certificates: [],
 }
@@ -164,12 +166,11 @@ function named(collection: Collection, id: string, entity: Entity): Entity {
 
 function namesIn(collection: Collection, id: string): Entity {
   if (collection !== 'plugins') return { name: id }
-  const match = /^(?:(route|service):([^/]+)|global)\/([^/]+)$/.exec(id)
-  if (!match) {
-    throw new EntityMalformed('a plugin is called global/PLUGIN, route:NAME/PLUGIN or service:NAME/PLUGIN')
-  }
-  const [, scope, scopeName, name] = match
-  return scope === undefined ? { name } : { name, [scope]: scopeName }
+  const plugin = parsePluginId(id)
+  if (plugin) return { ...plugin }
+  throw new EntityMalformed(
+    'a plugin is called global/PLUGIN, or route:NAME/PLUGIN, service:NAME/PLUGIN, consumer:NAME/PLUGIN',
+  )
 }
 
 function requireId(id: string, given: unknown): void {

@@ -1,6 +1,8 @@
+import { pluginsOf } from '../config/plugin-chain.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import { circuitStates, readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
 import { healthStates, TargetHealth } from '../data-plane/upstreams/health.ts'
+import { plugins } from '../plugins/registry.ts'
 import {
   blockOffset,
   durationBuckets,
@@ -11,6 +13,7 @@ import {
   routeSeries,
   statusOffset,
 } from '../telemetry/metrics.ts'
+import { readPluginCounters } from '../telemetry/plugin-counters.ts'
 import type { NameState } from './dns/followed-name.ts'
 import { isWatched } from './health-checks/health-checks.ts'
 import type { SharedMemoryAllocator } from './shared-memory.ts'
@@ -68,6 +71,7 @@ export function renderMetrics(
     renderRoutes(text, snapshot, memory.metricBlocks, sum)
     renderCircuits(text, snapshot, memory)
     renderHealth(text, snapshot, memory)
+    renderPlugins(text, snapshot, memory)
   }
   return text.toString()
 }
@@ -93,6 +97,17 @@ function renderNode(text: MetricsText, snapshot: Snapshot | undefined, facts: No
   text.single('process_resident_memory_bytes', 'gauge', 'Resident memory of the process.', rss)
   const { user, system } = process.cpuUsage()
   text.single('process_cpu_seconds_total', 'counter', 'CPU time of the process.', (user + system) / 1e6)
+}
+
+function renderPlugins(text: MetricsText, snapshot: Snapshot, memory: SharedMemoryAllocator): void {
+  text.family('plugin_events_total', 'counter', 'What plugins count, each its own events.')
+  const named = new Map([...pluginsOf(snapshot)].map(({ id, name }) => [id, name]))
+  for (const [id, name] of named) {
+    const counters = readPluginCounters(plugins.get(name)!, memory.pluginCounters.get(id)!)
+    const scope = id.slice(0, -name.length - 1)
+    for (const [event, value] of counters)
+      text.sample('plugin_events_total', { plugin: name, scope, event }, value)
+  }
 }
 
 function renderTraffic(text: MetricsText, sum: (offset: number) => number): void {

@@ -1,8 +1,10 @@
-import type { CompiledPlugin, Snapshot } from '../config/snapshot.ts'
+import { pluginsOf } from '../config/plugin-chain.ts'
+import type { Snapshot } from '../config/snapshot.ts'
 import { TargetHealth } from '../data-plane/upstreams/health.ts'
 import { newTargetState } from '../data-plane/upstreams/target-state.ts'
 import { plugins } from '../plugins/registry.ts'
 import { metricsMemorySize, nodeCounters, routeSeries } from '../telemetry/metrics.ts'
+import { countersMemorySize } from '../telemetry/plugin-counters.ts'
 import type { SharedMemory } from '../worker-messages.ts'
 
 const roomToGrow = 2
@@ -14,7 +16,8 @@ export class SharedMemoryAllocator {
   #metricCapacity = 64
   #targets: ReadonlyMap<string, SharedArrayBuffer> = new Map()
   readonly #healthChanges = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
-  #plugins = new Map<string, { readonly config: string; readonly memory: SharedArrayBuffer }>()
+  #plugins: ReadonlyMap<string, SharedArrayBuffer> = new Map()
+  #pluginCounters: ReadonlyMap<string, SharedArrayBuffer> = new Map()
 
   constructor(workers: number) {
     this.#metrics = Array.from(
@@ -28,13 +31,14 @@ export class SharedMemoryAllocator {
    * what takes the step back, with all that was known before.
    */
   prepare(snapshot: Snapshot): () => void {
-    const [targets, plugins] = [this.#targets, this.#plugins]
+    const [targets, plugins, counters] = [this.#targets, this.#plugins, this.#pluginCounters]
     this.#prepareMetrics(snapshot)
     this.#prepareTargets(snapshot)
     this.#preparePlugins(snapshot)
     return () => {
       this.#targets = targets
       this.#plugins = plugins
+      this.#pluginCounters = counters
     }
   }
 
@@ -44,8 +48,19 @@ export class SharedMemoryAllocator {
       healthChanges: this.#healthChanges,
       metrics: this.#metrics[index]!,
       metricBlocks: this.#metricBlocks,
-      plugins: new Map([...this.#plugins].map(([id, { memory }]) => [id, memory])),
+      plugins: this.#plugins,
+      pluginCounters: this.#pluginCounters,
     }
+  }
+
+  /** Memory of plugins by their key: see CompiledPlugin. */
+  get plugins(): ReadonlyMap<string, SharedArrayBuffer> {
+    return this.#plugins
+  }
+
+  /** What plugins count, by their id: see telemetry/plugin-counters.ts. */
+  get pluginCounters(): ReadonlyMap<string, SharedArrayBuffer> {
+    return this.#pluginCounters
   }
 
   /** The counters of every worker, for a scrape. */
@@ -99,15 +114,18 @@ export class SharedMemoryAllocator {
   }
 
   #preparePlugins(snapshot: Snapshot): void {
-    const next = new Map<string, { readonly config: string; readonly memory: SharedArrayBuffer }>()
-    for (const plugin of pluginsOf(snapshot)) {
-      const bytes = plugins.get(plugin.name)?.sharedMemory?.(plugin.config)
-      if (bytes === undefined || next.has(plugin.id)) continue
-      const config = JSON.stringify(plugin.config)
-      const known = this.#plugins.get(plugin.id)
-      next.set(plugin.id, known?.config === config ? known : { config, memory: new SharedArrayBuffer(bytes) })
+    const memory = new Map<string, SharedArrayBuffer>()
+    const counters = new Map<string, SharedArrayBuffer>()
+    for (const { name, id, key, config } of pluginsOf(snapshot)) {
+      if (counters.has(id)) continue
+      const definition = plugins.get(name)!
+      const bytes = definition.sharedMemory?.(config)
+      if (bytes !== undefined) memory.set(key, this.#plugins.get(key) ?? new SharedArrayBuffer(bytes))
+      const size = countersMemorySize(definition, this.#metrics.length)
+      counters.set(id, this.#pluginCounters.get(id) ?? new SharedArrayBuffer(size))
     }
-    this.#plugins = next
+    this.#plugins = memory
+    this.#pluginCounters = counters
   }
 }
 
@@ -116,9 +134,4 @@ function newState(warmsUp: boolean): SharedArrayBuffer {
   const state = newTargetState()
   if (warmsUp) new TargetHealth(state).warmUp()
   return state
-}
-
-function* pluginsOf(snapshot: Snapshot): Iterable<CompiledPlugin> {
-  yield* snapshot.globalPlugins
-  for (const route of snapshot.routes) yield* route.plugins
 }

@@ -10,6 +10,7 @@ import type {
   WorkerSettings,
 } from '../worker-messages.ts'
 import { OperationalError } from './operational-error.ts'
+import { PluginServices } from './plugin-services.ts'
 import { SharedMemoryAllocator } from './shared-memory.ts'
 
 interface Configured {
@@ -41,6 +42,7 @@ const longestRestartDelay = 5_000
 /** Runs the workers: gives each of them every snapshot, replaces the ones that die, ends them in order. */
 export class Supervisor {
   readonly memory: SharedMemoryAllocator
+  readonly #services: PluginServices
   readonly #settings: Omit<WorkerSettings, 'index'>
   readonly #script: URL
   readonly #errorLog: ErrorLog
@@ -66,6 +68,9 @@ export class Supervisor {
     this.#errorLog = errorLog
     this.#addresses = addresses
     this.memory = new SharedMemoryAllocator(settings.workers)
+    this.#services = new PluginServices(this.memory, errorLog, settings.workers, (plugin, message) => {
+      for (const { worker } of this.#members) post(worker, { type: 'plugin-broadcast', plugin, message })
+    })
   }
 
   get status(): SupervisorStatus {
@@ -91,7 +96,8 @@ export class Supervisor {
    */
   async apply(snapshot: Snapshot, tls: TlsMaterial): Promise<void> {
     const before = this.#configured
-    const takeBack = this.memory.prepare(snapshot)
+    const takeBackMemory = this.memory.prepare(snapshot)
+    const services = this.#prepareServices(snapshot, takeBackMemory)
     this.#configured = { snapshot, packed: packSnapshot(snapshot), tls }
     if (this.#members.length === 0) this.#startAll()
     try {
@@ -99,10 +105,21 @@ export class Supervisor {
     } catch (error) {
       this.#configured = before
       if (before) {
-        takeBack()
+        takeBackMemory()
         await this.#distribute(before).catch(() => {})
       }
+      services.takeBack()
       throw error
+    }
+    services.commit()
+  }
+
+  #prepareServices(snapshot: Snapshot, takeBackMemory: () => void) {
+    try {
+      return this.#services.prepare(snapshot)
+    } catch (error) {
+      takeBackMemory()
+      throw new OperationalError(`a plugin cannot start: ${(error as Error).message}`, { cause: error })
     }
   }
 
@@ -147,6 +164,7 @@ export class Supervisor {
         clearTimeout(timer)
       }),
     )
+    await this.#services.stop()
   }
 
   #startAll(): void {
@@ -194,6 +212,7 @@ export class Supervisor {
       ticketKeys: this.#ticketKeys,
       memory,
       addresses: this.#addresses,
+      broadcasts: this.#services.broadcasts,
     })
   }
 
@@ -219,6 +238,14 @@ export class Supervisor {
 
   #onMessage(index: number, message: MessageFromWorker): void {
     const member = this.#members[index]!
+    if (message.type === 'plugin-call') {
+      const { plugin, call } = message
+      const { worker } = member
+      void this.#services
+        .onCall(plugin, message.message)
+        .then((answer) => post(worker, { type: 'plugin-answer', call, ...answer }))
+      return
+    }
     if (message.type === 'applied') {
       member.version = message.version
       member.deaths = 0

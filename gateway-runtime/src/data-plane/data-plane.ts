@@ -1,15 +1,17 @@
 import type { Socket } from 'node:net'
 import { unpackSnapshot } from '../config/packed-snapshot.ts'
+import { usePluginFile } from '../plugins/plugin-files.ts'
 import { AccessLog } from '../telemetry/access-log.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
 import { WorkerMetrics } from '../telemetry/metrics.ts'
-import type { Addresses, MessageToWorker, WorkerSettings } from '../worker-messages.ts'
+import type { Addresses, MessageFromWorker, MessageToWorker, WorkerSettings } from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
 import { ClientConnection } from './http1/client-connection.ts'
 import { Http2ClientConnection } from './http2/client-connection.ts'
 import { Listeners, type Reading } from './listeners.ts'
 import { LoopDelay } from './loop-delay.ts'
 import { MirrorSlots } from './mirror.ts'
+import { PluginChannel } from './plugin-channel.ts'
 import { ProtocolSniffer } from './protocol-sniffer.ts'
 import type { ConnectionEnds } from './proxy-protocol/connection-ends.ts'
 import { ProxyHeaderReader } from './proxy-protocol/header-reader.ts'
@@ -33,6 +35,7 @@ export class DataPlane implements WorkerContext {
   readonly accessLog: AccessLog
   readonly errorLog: ErrorLog
   readonly metrics: WorkerMetrics
+  readonly plugins: PluginChannel
   draining = false
   readonly #settings: WorkerSettings
   readonly #listeners = new Listeners({
@@ -45,8 +48,13 @@ export class DataPlane implements WorkerContext {
   #onDrained: (() => void) | undefined
 
   /** Throws where a log file cannot be opened. */
-  constructor(settings: WorkerSettings, metricsMemory: SharedArrayBuffer) {
+  constructor(
+    settings: WorkerSettings,
+    metricsMemory: SharedArrayBuffer,
+    send: (message: MessageFromWorker) => void,
+  ) {
     this.#settings = settings
+    this.plugins = new PluginChannel(send)
     this.accessLog = new AccessLog(settings.logDirectory)
     this.errorLog = new ErrorLog(settings.logDirectory)
     this.metrics = new WorkerMetrics(metricsMemory)
@@ -61,17 +69,27 @@ export class DataPlane implements WorkerContext {
   }
 
   /** Puts a snapshot in force, or throws and goes on with the one before. */
-  async apply({ snapshot: packed, memory, tls, ticketKeys, addresses }: SnapshotMessage): Promise<void> {
+  async apply({ snapshot: packed, memory, tls, ticketKeys, ...others }: SnapshotMessage): Promise<void> {
+    const { addresses, broadcasts } = others
+    for (const file of packed.pluginFiles) usePluginFile(file)
     const snapshot = unpackSnapshot(packed)
     const previous = this.#runtime
-    const worker = { wheel: this.wheel, index: this.#settings.index, runtime: previous, pem: tls.pem }
-    const runtime = new RuntimeBuilder(snapshot, memory, worker).build()
+    this.plugins.takeOver(broadcasts)
+    const runtime = new RuntimeBuilder(snapshot, memory, {
+      wheel: this.wheel,
+      index: this.#settings.index,
+      runtime: previous,
+      pem: tls.pem,
+      channel: this.plugins,
+      errorLog: this.errorLog,
+    }).build()
     updateAddresses(runtime, addresses)
     // The first connection may come before `apply` returns.
     this.#runtime ??= runtime
     await this.#listeners.apply(snapshot, tls, ticketKeys)
     this.metrics.moveTo(memory.metrics)
     this.#runtime = runtime
+    runtime.plugins.settle()
     const kept = new Set(runtime.pools.values())
     for (const pool of previous?.pools.values() ?? []) if (!kept.has(pool)) pool.retire()
   }

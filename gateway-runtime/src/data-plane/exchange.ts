@@ -1,7 +1,13 @@
 import type { ForwardedFields } from '../config/schema.ts'
-import type { ClientCertificate, Exchange as PluginExchange, PluginRequest } from '../plugins/contract.ts'
+import type {
+  ClientCertificate,
+  Consumer,
+  Exchange as PluginExchange,
+  PluginRequest,
+} from '../plugins/contract.ts'
 import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
+import type { PluginChain } from './plugin-chains.ts'
 import type { Destination, RouteRuntime } from './runtime.ts'
 
 /** What a connection of a client knows of itself. */
@@ -30,9 +36,32 @@ function isToken(name: string): boolean {
   return true
 }
 
+/** @throws TypeError where it is no field, or would break the message */
+export function checkedField(name: string, value: string): HeaderName {
+  if (!isToken(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value))
+    throw new TypeError(`not a header field: ${name}`)
+  return headerName(name)
+}
+
+/** @throws TypeError also where the gateway alone says what stands there */
+export function settableField(name: string, value: string): HeaderName {
+  const field = checkedField(name, value)
+  const isSettable =
+    field.kind === HeaderKind.other || field.kind === HeaderKind.singleton || field.kind === HeaderKind.date
+  if (!isSettable) throw new TypeError(`${name} is the gateway's to set`)
+  return field
+}
+
+/** The body of a request that has not been sent on. */
+export interface BodySource {
+  readBody(limit: number): Promise<Buffer>
+  replaceBody(body: Buffer): void
+}
+
 /** One request and what became of it: what plugins see while it lasts, and logs and metrics when it is over. */
 export class Exchange implements PluginExchange, PluginRequest {
-  readonly head: RequestHead
+  /** As the client sent it, with what plugins changed. */
+  head: RequestHead
   readonly facts: ClientFacts
   readonly clientAddress: string
   readonly requestId: string
@@ -64,7 +93,15 @@ export class Exchange implements PluginExchange, PluginRequest {
   /** Milliseconds from the first attempt to the head of the answer, or to the last failure. */
   upstreamTime = 0
   /** What plugins add to the answer. */
-  readonly extraFields: (readonly [name: HeaderName, value: string])[] = []
+  extraFields: (readonly [name: HeaderName, value: string])[] = []
+  /** Fields of an upstream's answer that the client does not see; lower-case. */
+  hiddenFields: Set<string> | undefined
+  consumer: Consumer | undefined
+  claims: Readonly<Record<string, unknown>> | undefined
+  /** Of the plugins that see the request; undefined before it was routed. */
+  chain: PluginChain | undefined
+  /** Where the body comes from; undefined for a copy. */
+  bodySource: BodySource | undefined
 
   constructor(
     head: RequestHead,
@@ -104,6 +141,18 @@ export class Exchange implements PluginExchange, PluginRequest {
     return this.head.host
   }
 
+  get scheme(): 'http' | 'https' {
+    return this.facts.scheme
+  }
+
+  get protocol(): 'HTTP/1.1' | 'HTTP/2' {
+    return this.facts.protocol
+  }
+
+  get contentLength(): number | undefined {
+    return this.head.contentLength
+  }
+
   get routeName(): string | undefined {
     return this.route?.route.name
   }
@@ -121,10 +170,76 @@ export class Exchange implements PluginExchange, PluginRequest {
     return undefined
   }
 
-  addResponseHeader(name: string, value: string): void {
-    if (!isToken(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
-      throw new TypeError(`not a header field: ${name}`)
+  *headers(): Iterable<readonly [name: string, value: string]> {
+    const { names, values } = this.head
+    for (let index = 0; index < names.length; index++) {
+      const { lower, kind } = names[index]!
+      if (kind !== HeaderKind.gatewayOwned) yield [lower, values[index]!]
     }
-    this.extraFields.push([headerName(name), value])
+  }
+
+  setHeader(name: string, value: string): void {
+    const field = settableField(name, value)
+    this.#replaceFields(field.lower, [field, value])
+  }
+
+  removeHeader(name: string): void {
+    this.#replaceFields(settableField(name, '').lower, undefined)
+  }
+
+  setQuery(query: string): void {
+    if (!/^(\?[\x21-\x22\x24-\x7e]*)?$/.test(query)) throw new TypeError('not a query')
+    this.head = { ...this.head, query }
+  }
+
+  body(limit: number): Promise<Buffer> {
+    if (!this.bodySource) throw new TypeError('the request is on its way already')
+    return this.bodySource.readBody(limit)
+  }
+
+  replaceBody(body: Buffer): void {
+    if (!this.bodySource) throw new TypeError('the request is on its way already')
+    this.bodySource.replaceBody(body)
+  }
+
+  /** `Connection` cannot take away what a plugin has set. */
+  #replaceFields(name: string, field: readonly [HeaderName, string] | undefined): void {
+    const { head } = this
+    const names: HeaderName[] = []
+    const values: string[] = []
+    for (const [index, known] of head.names.entries()) {
+      if (known.lower === name) continue
+      names.push(known)
+      values.push(head.values[index]!)
+    }
+    if (field) {
+      names.push(field[0])
+      values.push(field[1])
+    }
+    const connectionFields = head.connectionFields.filter((option) => option !== name)
+    this.head = { ...head, names, values, connectionFields }
+  }
+
+  authenticate(consumer: Consumer, claims?: Readonly<Record<string, unknown>>): void {
+    if (this.consumer) return
+    this.consumer = consumer
+    this.claims = claims
+  }
+
+  addResponseHeader(name: string, value: string): void {
+    this.extraFields.push([checkedField(name, value), value])
+  }
+
+  setResponseHeader(name: string, value: string): void {
+    const field = settableField(name, value)
+    this.removeResponseHeader(name)
+    this.extraFields.push([field, value])
+  }
+
+  removeResponseHeader(name: string): void {
+    const { lower } = settableField(name, '')
+    this.extraFields = this.extraFields.filter(([field]) => field.lower !== lower)
+    this.hiddenFields ??= new Set()
+    this.hiddenFields.add(lower)
   }
 }

@@ -1,5 +1,5 @@
 import type { ForwardedFields } from '../config/schema.ts'
-import type { ClientCertificate } from '../plugins/contract.ts'
+import type { ClientCertificate, Consumer } from '../plugins/contract.ts'
 import type { Exchange } from './exchange.ts'
 import { forwardedElement, forwardedNodes } from './forwarded.ts'
 import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
@@ -25,6 +25,9 @@ const ownFields = {
   certificateSubject: headerName('x-client-cert-subject'),
   certificateNames: headerName('x-client-cert-san'),
   certificateFingerprint: headerName('x-client-cert-fingerprint'),
+  consumerName: headerName('x-consumer-username'),
+  consumerCustomId: headerName('x-consumer-custom-id'),
+  consumerGroups: headerName('x-consumer-groups'),
   via: headerName('via'),
 }
 
@@ -104,7 +107,14 @@ function writeOwnFields(
   if (forwardedFields !== 'x-forwarded')
     sink.field(ownFields.forwarded, received.standard + forwardedElement(exchange))
   if (facts.clientCertificate) writeCertificateFields(facts.clientCertificate, sink)
+  if (exchange.consumer) writeConsumerFields(exchange.consumer, sink)
   sink.field(ownFields.via, head.version === 20 ? '2 gatehouse' : '1.1 gatehouse')
+}
+
+function writeConsumerFields({ name, customId, groups }: Consumer, sink: FieldSink): void {
+  sink.field(ownFields.consumerName, name)
+  if (customId !== undefined) sink.field(ownFields.consumerCustomId, customId)
+  if (groups.length > 0) sink.field(ownFields.consumerGroups, groups.join(', '))
 }
 
 function writeCertificateFields({ subject, names, fingerprint }: ClientCertificate, sink: FieldSink): void {
@@ -115,9 +125,13 @@ function writeCertificateFields({ subject, names, fingerprint }: ClientCertifica
 
 /**
  * The fields of an upstream's answer that are passed on: those of one connection are not, framing is written anew.
- * Returns whether Date was among them.
+ * `hidden`: names of others that are not. Returns whether Date was among them.
  */
-export function writeResponseFields(head: MessageHead, sink: FieldSink): boolean {
+export function writeResponseFields(
+  head: MessageHead,
+  sink: FieldSink,
+  hidden?: ReadonlySet<string>,
+): boolean {
   const { names, values } = head
   let hasDate = false
   let dropped: readonly string[] | undefined
@@ -136,7 +150,7 @@ export function writeResponseFields(head: MessageHead, sink: FieldSink): boolean
       case HeaderKind.requestId:
         continue
     }
-    if (dropped?.includes(name.lower)) continue
+    if (dropped?.includes(name.lower) || hidden?.has(name.lower)) continue
     hasDate ||= name.kind === HeaderKind.date
     sink.field(name, values[index]!)
   }

@@ -15,6 +15,15 @@ export function queryParameter(query: string, name: string): string | undefined 
   return undefined
 }
 
+/** The query without a parameter, whatever its values; what is left stays as it was written. */
+export function withoutParameter(query: string, name: string): string {
+  const kept = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => decode(pair, 0, pair.indexOf('=') < 0 ? pair.length : pair.indexOf('=')) !== name)
+  return kept.length > 0 ? `?${kept.join('&')}` : ''
+}
+
 function decode(query: string, start: number, end: number): string {
   const text = query.substring(start, end)
   if (!/[%+]/.test(text)) return text

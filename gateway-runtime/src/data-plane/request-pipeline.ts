@@ -1,6 +1,6 @@
-import type { Reply } from '../plugins/contract.ts'
+import { type AnswerReply, BodyTooLarge, type Reply } from '../plugins/contract.ts'
 import type { Downstream } from './downstream.ts'
-import { type ClientFacts, Exchange } from './exchange.ts'
+import { type BodySource, type ClientFacts, Exchange } from './exchange.ts'
 import type { Fields } from './fields.ts'
 import { forwardedAddresses } from './forwarded.ts'
 import { Forwarding } from './forwarding.ts'
@@ -8,10 +8,14 @@ import { grpcTimeout, isGrpc } from './grpc.ts'
 import { HeaderKind, type HeaderName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import { Mirror } from './mirror.ts'
+import type { PluginChain } from './plugin-chains.ts'
 import { type Problem, problem } from './problem.ts'
+
 import type { Redirect } from './redirect.ts'
+import { RequestBody } from './request-body.ts'
 import { isRequestId, newRequestId } from './request-id.ts'
-import type { Destination, NamedHook } from './runtime.ts'
+import { answerHead, ResponseFilter } from './response-filter.ts'
+import type { Destination, Runtime } from './runtime.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 const longestDeadline = 2 ** 31 - 1 // of a timer of Node.js: 24 days
@@ -31,16 +35,19 @@ const overloaded = problem(503, 'overloaded', 'The gateway has more to do than i
  * One request on its way: route, plugins, upstream, and the record of it. What the client speaks is behind
  * `Downstream`; a connection calls `start` once, then gives body and end as they come, and `record` when it is over.
  */
-export class RequestPipeline {
+export class RequestPipeline implements BodySource {
   readonly exchange: Exchange
   readonly #client: Downstream
   readonly #context: WorkerContext
   #forwarding: Forwarding | undefined
   #mirror: Mirror | undefined
-  /** Pieces of a body that came while a plugin was still deciding; the client was told to stop behind them. */
-  #held: Buffer[] | undefined
+  /** What came of a body while a plugin was still deciding; the client was told to stop behind it. */
+  #held: RequestBody | undefined
+  #filter: ResponseFilter | undefined
+  #saidContinue = false
   #trailers: Fields | undefined
   #grpcDeadline: NodeJS.Timeout | undefined
+  #runtime: Runtime | undefined
   #requestComplete = false
   #over = false
 
@@ -70,7 +77,9 @@ export class RequestPipeline {
     exchange.route = match?.value
     exchange.matchedLength = match?.matchedLength ?? 0
     exchange.destination = match?.value.split?.choose(exchange) ?? match?.value.destination
-    this.#runHooks(match?.value.onRequest ?? runtime.globalOnRequest, 0)
+    exchange.chain = match?.value.chain ?? runtime.globalChain
+    this.#runtime = runtime
+    this.#runHooks(0)
   }
 
   onBody(chunk: Buffer): void {
@@ -81,13 +90,14 @@ export class RequestPipeline {
     this.#mirror?.onBody(chunk)
     if (this.#forwarding) return this.#forwarding.onRequestBody(chunk)
     if (this.responseStarted) return
-    this.#held = [...(this.#held ?? []), Buffer.from(chunk)]
-    this.#client.pauseBody()
+    this.#held ??= new RequestBody()
+    if (!this.#held.add(chunk)) this.#client.pauseBody()
   }
 
   onEnd(trailers: Fields | undefined): void {
     this.#requestComplete = true
     this.#trailers = trailers
+    this.#held?.complete()
     this.#end(this.#forwarding)
   }
 
@@ -98,12 +108,34 @@ export class RequestPipeline {
 
   /** The client takes more of the answer. */
   onClientDrain(): void {
-    this.#forwarding?.onClientDrain()
+    if (this.#filter) this.#filter.onClientDrain()
+    else this.#forwarding?.onClientDrain()
+  }
+
+  /** @throws BodyTooLarge */
+  readBody(limit: number): Promise<Buffer> {
+    const { contentLength } = this.exchange.head
+    if (contentLength !== undefined && contentLength > limit)
+      return Promise.reject(new BodyTooLarge(`the body has ${contentLength} bytes`))
+    this.#held ??= new RequestBody()
+    if (this.#requestComplete || contentLength === 0) this.#held.complete()
+    const body = this.#held.read(limit)
+    this.#sayContinue()
+    this.#client.resumeBody()
+    this.#client.flush()
+    return body
+  }
+
+  replaceBody(body: Buffer): void {
+    this.#held ??= new RequestBody()
+    this.#held.replace(body)
+    this.exchange.head = { ...this.exchange.head, contentLength: body.length, isChunked: false }
   }
 
   /** The target answers no more: from here the connection is on its own. */
   detach(): void {
     this.#forwarding = undefined
+    this.exchange.bodySource = undefined
     if (!this.#held) return
     this.#held = undefined
     this.#client.resumeBody()
@@ -111,19 +143,23 @@ export class RequestPipeline {
 
   /** Gives the request up and answers so; cuts off an answer that has begun. */
   replace(reply: Problem): void {
-    this.#forwarding?.abandon()
-    this.detach()
+    this.#giveUp()
     if (this.responseStarted) this.#client.abort(reply.code)
     else this.#client.reply(reply)
   }
 
   /** The client has gone. */
   abandon(): void {
-    this.#forwarding?.abandon()
-    this.detach()
+    this.#giveUp()
     if (!this.responseStarted) this.exchange.status = 499
     this.exchange.code ??= 'client-closed'
     this.record()
+  }
+
+  #giveUp(): void {
+    this.#forwarding?.abandon()
+    this.#filter?.abandon()
+    this.detach()
   }
 
   /** Puts what became of the request into metrics and access log; once. */
@@ -135,28 +171,68 @@ export class RequestPipeline {
     const duration = performance.now() - this.exchange.startedAt
     this.#context.metrics.record(this.exchange, duration)
     this.#context.accessLog.write(this.exchange, duration)
+    const onEnd = this.exchange.chain?.onEnd
+    if (onEnd !== undefined && onEnd.length > 0) this.#runEndHooks(onEnd, duration)
   }
 
-  #runHooks(hooks: readonly NamedHook[], from: number): void {
+  #runEndHooks(hooks: PluginChain['onEnd'], duration: number): void {
     const { exchange } = this
-    for (let index = from; index < hooks.length; index++) {
-      const { plugin, hook } = hooks[index]!
+    const { status, code, requestBytes, responseBytes, upstreamTime, attempts, target } = exchange
+    const outcome = { status, code, requestBytes, responseBytes, duration, upstreamTime, attempts, target }
+    for (const { plugin, hook } of hooks) {
       try {
+        hook(exchange, outcome)
+      } catch (error) {
+        this.#logPluginFailure(plugin, error)
+      }
+    }
+  }
+
+  #runHooks(from: number): void {
+    const { exchange } = this
+    exchange.bodySource = this
+    let hooks = exchange.chain!.onRequest
+    for (let index = from; index < hooks.length; index++) {
+      const { plugin, order, hook } = hooks[index]!
+      try {
+        const before = exchange.consumer
         const outcome = hook(exchange)
-        if (outcome === undefined) continue
-        if (!(outcome instanceof Promise)) return this.#client.reply(outcome)
-        outcome.then(
-          (reply) => this.#resume(() => this.#onHookReply(reply, hooks, index + 1)),
-          (error) => this.#resume(() => this.#onPluginFailure(plugin, error)),
-        )
-        return
+        if (outcome !== undefined) {
+          if (outcome instanceof Promise) return this.#await(outcome, plugin, order)
+          return this.#reply(outcome)
+        }
+        if (exchange.consumer === before) continue
+        this.#useChainOfConsumer()
+        hooks = exchange.chain!.onRequest
+        index = firstBehind(hooks, order, plugin) - 1
       } catch (error) {
         return this.#onPluginFailure(plugin, error)
       }
     }
+    exchange.bodySource = undefined
     if (exchange.destination) this.#forward(exchange.destination)
     else if (exchange.route?.redirect) this.#redirect(exchange.route.redirect)
     else this.#client.reply(problem(404, 'no-route', 'No route of this gateway matches the request.'))
+  }
+
+  /** Who the client is has been found out: its own plugins take over from here. */
+  #useChainOfConsumer(): void {
+    const { exchange } = this
+    const { plugins } = this.#runtime!
+    exchange.chain = plugins.forConsumer(exchange.chain!, exchange.route?.route, exchange.consumer!)
+  }
+
+  #await(outcome: Promise<Reply | undefined>, plugin: string, order: number): void {
+    const { consumer } = this.exchange
+    const next = (reply: Reply | undefined) => {
+      if (reply) return this.#reply(reply)
+      if (this.exchange.consumer !== consumer) this.#useChainOfConsumer()
+      this.#runHooks(firstBehind(this.exchange.chain!.onRequest, order, plugin))
+    }
+    outcome.then(
+      (reply) => this.#resume(() => next(reply)),
+      (error) => this.#resume(() => this.#onPluginFailure(plugin, error)),
+    )
   }
 
   /** Goes on after a promise, unless the request is over by now. */
@@ -167,12 +243,35 @@ export class RequestPipeline {
     this.#client.flush()
   }
 
-  #onHookReply(reply: Reply | undefined, hooks: readonly NamedHook[], next: number): void {
-    if (reply) this.replace(reply)
-    else this.#runHooks(hooks, next)
+  #reply(reply: Reply): void {
+    if ('body' in reply) this.#answer(reply)
+    else this.#client.reply(reply)
+  }
+
+  /** As if an upstream had answered so. */
+  #answer({ status, headers, body }: AnswerReply): void {
+    // The client waits for permission to send a body, and this answer comes before the end of it.
+    if (!this.#requestComplete && this.exchange.head.expectsContinue) this.#sayContinue()
+    const head = answerHead(status, headers)
+    this.#client.sendHead(head, body.length)
+    if (body.length > 0 && this.exchange.method !== 'HEAD') this.#client.sendBody(body)
+    this.#client.endResponse(undefined)
+    this.#client.flush()
+  }
+
+  #sayContinue(): void {
+    if (!this.exchange.head.expectsContinue || this.#saidContinue) return
+    this.#saidContinue = true
+    this.#client.sendInterim(100)
   }
 
   #onPluginFailure(plugin: string, error: unknown): void {
+    if (error instanceof BodyTooLarge) return this.replace(tooLarge)
+    this.#logPluginFailure(plugin, error)
+    this.replace(problem(500, 'plugin-failed', 'The gateway could not process the request.'))
+  }
+
+  #logPluginFailure(plugin: string, error: unknown): void {
     this.#context.metrics.countPluginFailure()
     this.#context.errorLog.write('error', 'plugin failed', {
       plugin,
@@ -180,7 +279,6 @@ export class RequestPipeline {
       route: this.exchange.routeName,
       request_id: this.exchange.requestId,
     })
-    this.replace(problem(500, 'plugin-failed', 'The gateway could not process the request.'))
   }
 
   #redirect(redirect: Redirect): void {
@@ -192,22 +290,33 @@ export class RequestPipeline {
   }
 
   #forward(destination: Destination): void {
-    if (this.exchange.head.expectsContinue) this.#client.sendInterim(100)
+    this.#sayContinue()
     if (isGrpc(this.exchange.head)) this.#setGrpcDeadline()
-    const forwarding = new Forwarding(this.exchange, destination, this.#client, this.#context)
+    const forwarding = new Forwarding(this.exchange, destination, this.#facing(), this.#context)
     this.#forwarding = forwarding
     this.#mirror = this.#newMirror()
     forwarding.start()
     if (this.#held) {
       const held = this.#held
       this.#held = undefined
-      for (const chunk of held) {
+      for (const chunk of held.pieces) {
         this.#mirror?.onBody(chunk)
         forwarding.onRequestBody(chunk)
       }
       this.#client.resumeBody()
     }
     if (this.#requestComplete) this.#end(forwarding)
+  }
+
+  /** What the upstream's answer goes to: the client, or plugins on the way to it. */
+  #facing(): Downstream {
+    const hooks = this.exchange.chain!.onResponse
+    if (hooks.length === 0) return this.#client
+    this.#filter = new ResponseFilter(this.exchange, hooks, this.#client, {
+      onRoom: () => this.#forwarding?.onClientDrain(),
+      onFailure: (plugin, error) => this.#onPluginFailure(plugin, error),
+    })
+    return this.#filter
   }
 
   #end(forwarding: Forwarding | undefined): void {
@@ -229,6 +338,14 @@ export class RequestPipeline {
     if (timeout === undefined || timeout > longestDeadline) return
     this.#grpcDeadline = setTimeout(() => this.replace(deadlineExceeded), timeout)
   }
+}
+
+/** Where the hooks begin that come behind one of this order: of the same order those whose plugin comes later. */
+function firstBehind(hooks: PluginChain['onRequest'], order: number, plugin: string): number {
+  const index = hooks.findIndex(
+    (hook) => hook.order < order || (hook.order === order && hook.plugin > plugin),
+  )
+  return index < 0 ? hooks.length : index
 }
 
 const deadlineExceeded = problem(

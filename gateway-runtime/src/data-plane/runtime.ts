@@ -2,7 +2,6 @@ import { hash } from 'node:crypto'
 import { monotonicNow } from '../clock.ts'
 import type { Limits } from '../config/schema.ts'
 import type {
-  CompiledPlugin,
   CompiledRoute,
   CompiledService,
   CompiledSplit,
@@ -10,12 +9,13 @@ import type {
   Snapshot,
   Target,
 } from '../config/snapshot.ts'
-import type { PluginHandlers } from '../plugins/contract.ts'
-import { plugins } from '../plugins/registry.ts'
+import type { ErrorLog } from '../telemetry/error-log.ts'
 import { seriesKey } from '../telemetry/metrics.ts'
 import type { SharedMemory } from '../worker-messages.ts'
 import type { ParserLimits } from './http1/parser.ts'
 import { PathRewriter } from './path-rewriter.ts'
+import { type PluginChain, PluginChains } from './plugin-chains.ts'
+import type { PluginChannel } from './plugin-channel.ts'
 import { Redirect } from './redirect.ts'
 import { Router } from './router.ts'
 import type { TimerWheel } from './timer-wheel.ts'
@@ -25,14 +25,6 @@ import { Balancer } from './upstreams/balancer.ts'
 import { RetryBudget } from './upstreams/retry-budget.ts'
 import { TargetPool } from './upstreams/target-pool.ts'
 import { type TransportSettings, transportOf } from './upstreams/transport.ts'
-
-export type RequestHook = NonNullable<PluginHandlers['onRequest']>
-
-/** A hook with the name of its plugin, for the log. */
-export interface NamedHook {
-  readonly plugin: string
-  readonly hook: RequestHook
-}
 
 /** What the requests to a service share, whatever route they come by. */
 interface ServiceRuntime {
@@ -57,7 +49,7 @@ export interface MirrorRuntime {
 /** A route with all that its requests need. */
 export interface RouteRuntime {
   readonly route: CompiledRoute
-  readonly onRequest: readonly NamedHook[]
+  readonly chain: PluginChain
   /** Of its own service; undefined for a redirect. */
   readonly destination: Destination | undefined
   readonly split: TrafficSplit<Destination> | undefined
@@ -75,7 +67,8 @@ export interface Runtime {
   readonly router: Router<RouteRuntime>
   readonly trustedProxies: TrustedProxies
   /** For requests that no route matched. */
-  readonly globalOnRequest: readonly NamedHook[]
+  readonly globalChain: PluginChain
+  readonly plugins: PluginChains
   readonly pools: ReadonlyMap<string, TargetPool>
 }
 
@@ -91,7 +84,7 @@ export class RuntimeBuilder {
   readonly #previous: Runtime | undefined
   readonly #workerIndex: number
   readonly #pools = new Map<string, TargetPool>()
-  readonly #hooks = new Map<string, NamedHook | undefined>()
+  readonly #plugins: PluginChains
 
   constructor(
     snapshot: Snapshot,
@@ -100,6 +93,8 @@ export class RuntimeBuilder {
       readonly wheel: TimerWheel
       readonly index: number
       readonly runtime: Runtime | undefined
+      readonly channel: PluginChannel
+      readonly errorLog: ErrorLog
       /** Certificates and keys by what the configuration says. */
       readonly pem: ReadonlyMap<string, string>
     },
@@ -110,6 +105,9 @@ export class RuntimeBuilder {
     this.#wheel = worker.wheel
     this.#workerIndex = worker.index
     this.#previous = worker.runtime
+    const { channel, errorLog } = worker
+    const surroundings = { memory, channel, errorLog, workerIndex: worker.index }
+    this.#plugins = new PluginChains(snapshot, surroundings, worker.runtime?.plugins)
   }
 
   build(): Runtime {
@@ -137,7 +135,8 @@ export class RuntimeBuilder {
         targetBytes: snapshot.limits.uri_bytes,
       },
       trustedProxies: new TrustedProxies(snapshot.trustedProxies),
-      globalOnRequest: this.#hooksOf(snapshot.globalPlugins),
+      globalChain: this.#plugins.of(snapshot.globalPlugins),
+      plugins: this.#plugins,
       pools: this.#pools,
     }
   }
@@ -154,7 +153,7 @@ export class RuntimeBuilder {
     })
     return {
       route,
-      onRequest: this.#hooksOf(route.plugins),
+      chain: this.#plugins.of(route.plugins),
       destination: service && destinationOf(service),
       split: split && newSplit(split, destinationOf),
       mirror: mirror && {
@@ -193,20 +192,6 @@ export class RuntimeBuilder {
   #newPool(target: Target, upstream: CompiledUpstream, transport: TransportSettings): TargetPool {
     const state = this.#memory.targets.get(target.id)!
     return new TargetPool(target, state, upstream, transport, this.#snapshot.limits, this.#wheel)
-  }
-
-  #hooksOf(compiled: readonly CompiledPlugin[]): NamedHook[] {
-    return compiled.flatMap((plugin) => this.#hook(plugin) ?? [])
-  }
-
-  #hook(plugin: CompiledPlugin): NamedHook | undefined {
-    if (!this.#hooks.has(plugin.id)) {
-      const definition = plugins.get(plugin.name)!
-      const handlers = definition.create(plugin.config, { sharedMemory: this.#memory.plugins.get(plugin.id) })
-      const hook = handlers.onRequest?.bind(handlers)
-      this.#hooks.set(plugin.id, hook && { plugin: plugin.name, hook })
-    }
-    return this.#hooks.get(plugin.id)
   }
 }
 

@@ -1,14 +1,61 @@
+import type { Duplex } from 'node:stream'
 import type { z } from 'zod'
 
-/** A request as plugins see it. Header names are given in lower case. */
+/*
+ * What a plugin is. Its handlers run on the workers, on the way of requests; its service, where it has one, runs
+ * once on the node, where it may wait for the network and the disk.
+ */
+
+/** A request as plugins see it. Names of headers are given in lower case. */
 export interface PluginRequest {
   readonly method: string
   /** Normalised path, without the query. */
   readonly path: string
   /** Query with its question mark, or ''. */
   readonly query: string
+  /** Of Host or :authority: lower-case, without port. */
+  readonly host: string
+  readonly scheme: 'http' | 'https'
+  readonly protocol: 'HTTP/1.1' | 'HTTP/2'
   /** The first value of a header, or undefined. */
   header(name: string): string | undefined
+  /** All fields in their order, those that frame the message too. */
+  headers(): Iterable<readonly [name: string, value: string]>
+  /** Has the upstream see this one value, in the place of any that the client sent. Throws where it cannot be set. */
+  setHeader(name: string, value: string): void
+  /** Keeps a header from the upstream. */
+  removeHeader(name: string): void
+  /** Replaces the query that the upstream sees; with its question mark, or ''. */
+  setQuery(query: string): void
+  /** Bytes of the body where the client announced them; 0: none; undefined: not announced. */
+  readonly contentLength: number | undefined
+  /**
+   * The whole body; the upstream still gets it. Only while the request is on its way to the upstream.
+   * @throws BodyTooLarge past `limit` bytes
+   */
+  body(limit: number): Promise<Buffer>
+  /** Has the upstream see another body; after `body`. */
+  replaceBody(body: Buffer): void
+}
+
+/** The body of a request is larger than a plugin takes. */
+export class BodyTooLarge extends Error {
+  override readonly name = 'BodyTooLarge'
+}
+
+/** The answer of an upstream, before it goes to the client. Names of headers are given in lower case. */
+export interface PluginResponse {
+  status: number
+  /** Bytes of its body where they are known. */
+  readonly contentLength: number | undefined
+  /** Whether the client is sent a body: not for HEAD, 204 and 304. */
+  readonly hasBody: boolean
+  header(name: string): string | undefined
+  headers(): Iterable<readonly [name: string, value: string]>
+  setHeader(name: string, value: string): void
+  removeHeader(name: string): void
+  /** Leads the body through a stream. Plugins' streams follow each other in the order of the calls. */
+  pipe(stream: Duplex): void
 }
 
 /** A certificate that a client has shown and that was verified. */
@@ -21,6 +68,14 @@ export interface ClientCertificate {
   readonly fingerprint: string
 }
 
+/** Who makes requests, as the configuration names them. */
+export interface Consumer {
+  readonly name: string
+  /** What another system calls it. */
+  readonly customId: string | undefined
+  readonly groups: readonly string[]
+}
+
 /** One request and its answer, on their way through the gateway. */
 export interface Exchange {
   readonly request: PluginRequest
@@ -31,12 +86,41 @@ export interface Exchange {
   readonly clientCertificate: ClientCertificate | undefined
   readonly routeName: string | undefined
   readonly serviceName: string | undefined
+  /** Who an authentication plugin found the client to be. */
+  readonly consumer: Consumer | undefined
+  /** Claims of a token that was verified. */
+  readonly claims: Readonly<Record<string, unknown>> | undefined
+  /**
+   * Says who the client is. Plugins of the consumer take the place of those of the route from here on. The first of
+   * several authentication plugins that knows the client counts.
+   */
+  authenticate(consumer: Consumer, claims?: Readonly<Record<string, unknown>>): void
   /** Adds a header to the answer, whoever makes it. */
   addResponseHeader(name: string, value: string): void
+  /** Gives the answer this one value, in the place of any that the upstream sent. */
+  setResponseHeader(name: string, value: string): void
+  /** Keeps a header of the upstream from the client. */
+  removeResponseHeader(name: string): void
 }
 
-/** An answer that a plugin gives in place of the upstream. Without a body it becomes application/problem+json. */
-export interface Reply {
+/** What became of a request, when it is over. */
+export interface Outcome {
+  readonly status: number
+  /** Why the gateway answered itself: the code of its problem. */
+  readonly code: string | undefined
+  readonly requestBytes: number
+  readonly responseBytes: number
+  /** Milliseconds. */
+  readonly duration: number
+  /** Milliseconds that the upstream took to begin its answer; 0 where none was asked. */
+  readonly upstreamTime: number
+  readonly attempts: number
+  /** host:port of the target that was asked last. */
+  readonly target: string | undefined
+}
+
+/** A refusal; the client gets application/problem+json (RFC 9457). */
+export interface ProblemReply {
   readonly status: number
   /** Stable, for programs: `rate-limit-exceeded`. */
   readonly code: string
@@ -44,29 +128,93 @@ export interface Reply {
   readonly detail: string
 }
 
+/** An answer that a plugin gives in place of the upstream. */
+export interface AnswerReply {
+  readonly status: number
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: Buffer
+}
+
+export type Reply = ProblemReply | AnswerReply
+
 export interface PluginHandlers {
   /** Return nothing to go on, a reply to end here, or a promise of either. A synchronous hook costs no promise. */
   onRequest?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>
+  /** An upstream has answered. Plugins see the answer in the opposite order: who saw the request last is first. */
+  onResponse?(exchange: Exchange, response: PluginResponse): void | Promise<void>
+  /** The exchange is over, however it ended. Must not wait. */
+  onEnd?(exchange: Exchange, outcome: Outcome): void
 }
 
-/** What the gateway gives a plugin when a snapshot is compiled. */
+/** A credential of a consumer. */
+export interface Credential<Value = unknown> {
+  readonly consumer: Consumer
+  readonly value: Value
+}
+
+/** What the gateway gives the handlers of a plugin, on each worker. */
 export interface PluginContext {
   /** Memory of the size that `sharedMemory` asked for, the same in every worker, kept while the configuration is. */
   readonly sharedMemory: SharedArrayBuffer | undefined
+  /** Credentials that consumers have for this plugin, by their `key`. */
+  readonly credentials: ReadonlyMap<string, Credential>
+  /** Adds to one of the plugin's `counters`. */
+  count(counter: string, by?: number): void
+  /** Writes to the error log of the gateway; never a secret. */
+  log(level: 'info' | 'warn' | 'error', event: string, fields?: Readonly<Record<string, unknown>>): void
+  /** Asks the service of the plugin. Rejected where it fails, has too much to do, or takes over 10 s. */
+  call(message: unknown): Promise<unknown>
+  /** Called with what the service broadcasts, and at once with what it broadcast last. */
+  onBroadcast(listener: (message: unknown) => void): void
+}
+
+/** What the gateway gives the service of a plugin, on the main thread of the node. */
+export interface PluginNode {
+  readonly sharedMemory: SharedArrayBuffer | undefined
+  /** How many workers the node has. */
+  readonly workers: number
+  log(level: 'info' | 'warn' | 'error', event: string, fields?: Readonly<Record<string, unknown>>): void
+  /** Sends to the handlers on all workers, those too that start later: they get the last one. Cloneable values. */
+  broadcast(message: unknown): void
+}
+
+/** The part of a plugin that runs once on the node. */
+export interface PluginService {
+  /** Answers `call` of a worker. */
+  onCall?(message: unknown): unknown
+  /** Ends all that was begun. */
+  stop(): void | Promise<void>
 }
 
 export interface PluginDefinition<Schema extends z.ZodType = z.ZodType> {
   readonly name: string
-  /** A higher one sees a request first. */
+  /** A higher one sees a request first. Authentication has 1000 to 1999. */
   readonly order: number
   /** One sentence, for lists and docs. */
   readonly description: string
   readonly config: Schema
+  /** What consumers may have for it. `key` tells a credential from all others: it is stored and compared. */
+  readonly credentials?: CredentialType
+  /** What it counts, with a sentence for each: `gatehouse_plugin_events_total{plugin=…,event=NAME}`. */
+  readonly counters?: Readonly<Record<string, string>>
   /** Bytes of memory that all workers share, for this configuration; a changed configuration gets new memory. */
   sharedMemory?(config: z.output<Schema>): number
-  /** Runs once a worker and snapshot; all work that does not need a request belongs here. */
+  /** Runs once a worker and configuration; all work that does not need a request belongs here. */
   create(config: z.output<Schema>, gateway: PluginContext): PluginHandlers
+  /** Runs once a node and configuration, before the workers use it. */
+  serve?(config: z.output<Schema>, node: PluginNode): PluginService
 }
+
+/** The credentials of a kind of authentication. */
+export interface CredentialType<Schema extends z.ZodType = z.ZodType> {
+  readonly schema: Schema
+  /** Unique among all credentials of the kind, such as a hash of an API key. */
+  key(credential: z.output<Schema>): string
+}
+
+/** Checks a credential type; returns it as it is. */
+export const defineCredentials = <Schema extends z.ZodType>(type: CredentialType<Schema>) =>
+  type as unknown as CredentialType
 
 /** Checks a plugin's types; returns it as it is. */
 export const definePlugin = <Schema extends z.ZodType>(plugin: PluginDefinition<Schema>) => plugin

@@ -1,10 +1,37 @@
+import { keyAuth } from './authentication/key-auth.ts'
 import type { PluginDefinition } from './contract.ts'
 import { rateLimiting } from './rate-limiting/rate-limiting.ts'
 
 // A plugin is typed by its own schema; seen from outside, its configuration is what that schema has parsed.
-const known = [rateLimiting] as unknown as readonly PluginDefinition[]
+const ownPlugins = [rateLimiting, keyAuth] as unknown as readonly PluginDefinition[]
+
+const known = new Map(ownPlugins.map((plugin) => [plugin.name, plugin]))
+const files = new Map<string, PluginFile>()
+
+/** A file with a plugin of a user's own. */
+export interface PluginFile {
+  /** Absolute. */
+  readonly path: string
+  /** SHA-256 of its text, hexadecimal. */
+  readonly hash: string
+}
 
 /** Every plugin that a configuration can name. */
-export const plugins: ReadonlyMap<string, PluginDefinition> = new Map(
-  known.map((plugin) => [plugin.name, plugin]),
-)
+export const plugins: ReadonlyMap<string, PluginDefinition> = known
+
+/** Makes a plugin of a user's own known, in the place of one that the same file held before. */
+export function registerPlugin(definition: PluginDefinition, file: PluginFile): void {
+  const { name } = definition
+  const other = files.get(name)
+  if (known.has(name) && other?.path !== file.path)
+    throw new Error(`there is a plugin called ${name} already, in ${other?.path ?? 'the gateway itself'}`)
+  known.set(name, definition)
+  files.set(name, file)
+}
+
+/** The files of these paths, as far as they are known. */
+export const pluginFilesOf = (paths: readonly string[]): PluginFile[] =>
+  [...files.values()].filter(({ path }) => paths.includes(path))
+
+/** Of the code of a plugin: another one is another plugin, whatever its configuration. '' for the gateway's own. */
+export const pluginCodeHash = (name: string): string => files.get(name)?.hash ?? ''

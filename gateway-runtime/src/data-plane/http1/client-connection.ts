@@ -222,7 +222,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     exchange.status = head.status
     this.#framing = this.#chooseFraming(exchange, head.status, contentLength)
     this.#bodyLeft = this.#framing === 'length' ? contentLength! : 0
-    let text = responseHeadText(head)
+    let text = responseHeadText(head, exchange.hiddenFields)
     if (this.#framing === 'chunked') text += 'transfer-encoding: chunked\r\n'
     else if (contentLength !== undefined && head.status !== 204)
       text += `content-length: ${contentLength}\r\n`

@@ -60,6 +60,9 @@ const kinds = new Map<string, HeaderKind>([
   ['x-client-cert-subject', HeaderKind.gatewayOwned],
   ['x-client-cert-san', HeaderKind.gatewayOwned],
   ['x-client-cert-fingerprint', HeaderKind.gatewayOwned],
+  ['x-consumer-username', HeaderKind.gatewayOwned],
+  ['x-consumer-custom-id', HeaderKind.gatewayOwned],
+  ['x-consumer-groups', HeaderKind.gatewayOwned],
   ['client-cert', HeaderKind.gatewayOwned], // RFC 9440
   ['client-cert-chain', HeaderKind.gatewayOwned],
 ])

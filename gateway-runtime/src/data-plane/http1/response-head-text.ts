@@ -41,8 +41,8 @@ class Lines implements FieldSink {
 }
 
 /** Status line and fields of an upstream's answer, with Date where it is the final one; without framing and without the empty line. */
-export function responseHeadText(head: MessageHead): string {
+export function responseHeadText(head: MessageHead, hidden?: ReadonlySet<string>): string {
   const lines = new Lines(statusLine(head.status))
-  const isDated = writeResponseFields(head, lines) || head.status < 200
+  const isDated = writeResponseFields(head, lines, hidden) || head.status < 200
   return isDated ? lines.text : lines.text + currentDateLine()
 }

@@ -137,7 +137,8 @@ export class ClientStream extends Http2Stream implements Downstream {
     const { exchange } = this.#pipeline
     exchange.status = head.status
     this.#writeHead(head.status, this.#hasNoBody(head.status, contentLength), (block) => {
-      if (!writeResponseFields(head, block)) block.field(date, currentDate(), 'literal')
+      if (!writeResponseFields(head, block, exchange.hiddenFields))
+        block.field(date, currentDate(), 'literal')
       if (contentLength !== undefined && head.status !== 204)
         block.field(contentLengthName, String(contentLength), 'literal')
     })

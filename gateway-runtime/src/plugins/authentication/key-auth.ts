@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { queryParameter, withoutParameter } from '../../data-plane/query-parameter.ts'
+import { defineCredentials, definePlugin, type Exchange, type ProblemReply } from '../contract.ts'
+import { apiKeyHash } from './api-key.ts'
+
+const missing: ProblemReply = { status: 401, code: 'no-api-key', detail: 'This needs an API key.' }
+const unknown: ProblemReply = { status: 401, code: 'unknown-api-key', detail: 'This API key is not known.' }
+
+/** Knows consumers by API keys. A key is looked up by its SHA-256: how long that takes tells nothing of it. */
+export const keyAuth = definePlugin({
+  name: 'key-auth',
+  order: 1250,
+  description:
+    'Lets in those who show the API key of a consumer, in a header or the query; answers 401 to others.',
+  config: z.strictObject({
+    key_names: z
+      .array(z.string().regex(/^[a-z0-9-]+$/, 'expected a lower-case name'))
+      .min(1)
+      .max(16)
+      .default(['apikey'])
+      .describe(
+        'Headers, and parameters of the query, that may hold the key; the first that is there counts.',
+      ),
+    key_in_header: z.boolean().default(true),
+    key_in_query: z.boolean().default(true),
+    hide_credentials: z.boolean().default(true).describe('Whether the key is kept from the service.'),
+    anonymous: z
+      .boolean()
+      .default(false)
+      .describe('Whether requests without a key pass, with no consumer. One with a wrong key never does.'),
+  }),
+  credentials: defineCredentials({
+    schema: z
+      .union([
+        z.strictObject({ key: z.string().min(8).max(512) }),
+        z.strictObject({
+          hash: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256: and 64 hexadecimal digits'),
+        }),
+      ])
+      .transform((given) => ({ hash: 'key' in given ? apiKeyHash(given.key) : given.hash })),
+    key: ({ hash }) => hash,
+  }),
+  counters: { refused: 'Requests without a key that is known.' },
+  create(config, gateway) {
+    const places = config.key_names.flatMap((name) => [
+      ...(config.key_in_header ? [{ name, isQuery: false }] : []),
+      ...(config.key_in_query ? [{ name, isQuery: true }] : []),
+    ])
+    const refuse = (exchange: Exchange, reply: ProblemReply) => {
+      gateway.count('refused')
+      exchange.setResponseHeader('www-authenticate', 'Key realm="gateway"')
+      return reply
+    }
+    return {
+      onRequest(exchange) {
+        if (exchange.consumer) return undefined
+        for (const { name, isQuery } of places) {
+          const { request } = exchange
+          const key = isQuery ? queryParameter(request.query, name) : request.header(name)
+          if (key === undefined) continue
+          const credential = gateway.credentials.get(apiKeyHash(key))
+          if (!credential) return refuse(exchange, unknown)
+          exchange.authenticate(credential.consumer)
+          if (!config.hide_credentials) return undefined
+          if (isQuery) request.setQuery(withoutParameter(request.query, name))
+          else request.removeHeader(name)
+          return undefined
+        }
+        return config.anonymous ? undefined : refuse(exchange, missing)
+      },
+    }
+  },
+})
