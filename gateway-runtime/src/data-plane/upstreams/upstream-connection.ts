@@ -209,6 +209,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     let rest = chunk
     while (rest.length > 0) {
       rest = rest.subarray(this.#parser.execute(rest))
+      if (!this.#request) return // what was read had it given up
       if (!this.#complete) continue
       this.#complete = false
       if (this.#inTunnel) {
