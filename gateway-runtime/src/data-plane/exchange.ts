@@ -100,6 +100,8 @@ export class Exchange implements PluginExchange, PluginRequest {
   claims: Readonly<Record<string, unknown>> | undefined
   /** Of the plugins that see the request; undefined before it was routed. */
   chain: PluginChain | undefined
+  /** Bytes of the body that a plugin lets pass at most. */
+  bodyLimit = Number.POSITIVE_INFINITY
   /** Where the body comes from; undefined for a copy. */
   bodySource: BodySource | undefined
 
@@ -195,6 +197,10 @@ export class Exchange implements PluginExchange, PluginRequest {
   body(limit: number): Promise<Buffer> {
     if (!this.bodySource) throw new TypeError('the request is on its way already')
     return this.bodySource.readBody(limit)
+  }
+
+  limitBody(bytes: number): void {
+    this.bodyLimit = Math.min(this.bodyLimit, bytes)
   }
 
   replaceBody(body: Buffer): void {

@@ -61,6 +61,10 @@ export class RequestPipeline implements BodySource {
     return this.exchange.status !== 0
   }
 
+  get #bodyLimit(): number {
+    return Math.min(this.#context.runtime.limits.body_bytes, this.exchange.bodyLimit)
+  }
+
   start(): void {
     const { exchange } = this
     const { runtime } = this.#context
@@ -85,8 +89,7 @@ export class RequestPipeline implements BodySource {
   onBody(chunk: Buffer): void {
     const { exchange } = this
     exchange.requestBytes += chunk.length
-    if (exchange.status !== 101 && exchange.requestBytes > this.#context.runtime.limits.body_bytes)
-      return this.replace(tooLarge)
+    if (exchange.status !== 101 && exchange.requestBytes > this.#bodyLimit) return this.replace(tooLarge)
     this.#mirror?.onBody(chunk)
     if (this.#forwarding) return this.#forwarding.onRequestBody(chunk)
     if (this.responseStarted) return

@@ -34,6 +34,8 @@ export interface PluginRequest {
    * @throws BodyTooLarge past `limit` bytes
    */
   body(limit: number): Promise<Buffer>
+  /** Answers 413 to the client once its body has more bytes; the lowest of all limits counts. */
+  limitBody(bytes: number): void
   /** Has the upstream see another body; after `body`. */
   replaceBody(body: Buffer): void
 }

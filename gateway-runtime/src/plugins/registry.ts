@@ -1,9 +1,26 @@
 import { keyAuth } from './authentication/key-auth.ts'
 import type { PluginDefinition } from './contract.ts'
 import { rateLimiting } from './rate-limiting/rate-limiting.ts'
+import { botDetection } from './request-response/bot-detection.ts'
+import { compression } from './request-response/compression.ts'
+import { correlationId } from './request-response/correlation-id.ts'
+import { cors } from './request-response/cors.ts'
+import { requestSizeLimiting } from './request-response/request-size-limiting.ts'
+import { requestTermination } from './request-response/request-termination.ts'
+import { securityHeaders } from './request-response/security-headers.ts'
 
 // A plugin is typed by its own schema; seen from outside, its configuration is what that schema has parsed.
-const ownPlugins = [rateLimiting, keyAuth] as unknown as readonly PluginDefinition[]
+const ownPlugins = [
+  rateLimiting,
+  keyAuth,
+  botDetection,
+  compression,
+  correlationId,
+  cors,
+  requestSizeLimiting,
+  requestTermination,
+  securityHeaders,
+] as unknown as readonly PluginDefinition[]
 
 const known = new Map(ownPlugins.map((plugin) => [plugin.name, plugin]))
 const files = new Map<string, PluginFile>()
