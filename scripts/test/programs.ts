@@ -9,6 +9,7 @@ const packages = {
   haproxy: 'haproxy',
   slowhttptest: 'slowhttptest',
   testssl: 'testssl.sh',
+  'redis-server': 'redis-server',
 } as const
 
 /** A program of the system that tests run. */
