@@ -142,7 +142,8 @@ class Server implements RedisServer {
   }
 
   async command(...args: string[]): Promise<unknown> {
-    const client = (this.#client ??= await this.#connect())
+    this.#client ??= await this.#connect()
+    const client = this.#client
     let timer: NodeJS.Timeout | undefined
     const late = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error(`redis-server ${this.port} does not answer`)), 5_000)

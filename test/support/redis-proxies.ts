@@ -41,7 +41,7 @@ export async function startRedisProxies(serverPorts: readonly number[]): Promise
     )
   const proxies = await Promise.all(
     serverPorts.map(async (port, index) => {
-      const proxy = new Proxy(port, rewrite)
+      const proxy = new ServerProxy(port, rewrite)
       await proxy.listen(ports[index]!)
       return [port, proxy] as const
     }),
@@ -65,7 +65,7 @@ export async function startRedisProxies(serverPorts: readonly number[]): Promise
   }
 }
 
-class Proxy implements RedisProxy {
+class ServerProxy implements RedisProxy {
   delay = 0
   readonly #serverPort: number
   readonly #rewrite: (answer: Buffer) => Buffer

@@ -21,6 +21,7 @@ export interface RunOptions {
 export interface ProgramForTests {
   /** Its path; only tests of its own `test` may ask, which run where it is installed. */
   readonly path: string
+  readonly isInstalled: boolean
   /** A test of Jest, which is skipped where the program is not installed; `limit` in milliseconds, 60,000. */
   test(name: string, body: () => Promise<void>, limit?: number): void
   /** Runs it to its end; how it ended is for the test to judge. Rejects only when it cannot be started. */
@@ -32,6 +33,7 @@ export async function programForTests(name: TestProgram): Promise<ProgramForTest
   const path = await findProgram(name)
   return {
     path: path ?? name,
+    isInstalled: path !== undefined,
     test: (title, body, limit) =>
       path ? test(title, body, limit) : test.skip(`${title} (skipped: ${name} is not installed)`, body),
     run: (args, options) => run(path ?? name, args, options),

@@ -4,6 +4,7 @@ import { dnsSchema } from './dns-settings.ts'
 import { duration } from './duration.ts'
 import { healthChecksSchema } from './health-checks-schema.ts'
 import { parseTemplate } from './path-template.ts'
+import { redisSchema } from './redis-settings.ts'
 
 /*
  * The configuration that people write, one zod schema an entity. Entities and fields follow the convention of
@@ -492,10 +493,7 @@ export const configurationSchema = z.strictObject({
     .default('auto')
     .describe('Worker threads; auto: one a core.'),
   logs: z.strictObject({ directory: z.string().default('/var/log/gateway') }).prefault({}),
-  redis: z
-    .strictObject({ cluster: z.array(targetAddress).min(1).max(64) })
-    .optional()
-    .describe('Redis Cluster that nodes share counters through.'),
+  redis: redisSchema.optional().describe('Redis Cluster that nodes share counters through.'),
   limits: z
     .strictObject({
       header_bytes: z

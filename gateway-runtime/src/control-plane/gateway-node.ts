@@ -21,6 +21,7 @@ import { NameResolver } from './dns/name-resolver.ts'
 import { HealthChecks, isWatched } from './health-checks/health-checks.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
+import { NodeRedis } from './redis/node-redis.ts'
 import { SessionTicketKeys } from './session-ticket-keys.ts'
 import { createStatusServer } from './status-server.ts'
 import { Supervisor } from './supervisor.ts'
@@ -49,6 +50,7 @@ export class GatewayNode {
   #supervisor: Supervisor | undefined
   #healthChecks: HealthChecks | undefined
   #names: NameResolver | undefined
+  #redis: NodeRedis | undefined
   #admin: FastifyInstance | undefined
   #status: Server | undefined
 
@@ -72,17 +74,18 @@ export class GatewayNode {
     this.#names = new NameResolver(this.#errorLog, (name, addresses) =>
       this.#supervisor?.updateAddresses(new Map([[name, addresses]])),
     )
+    if (configuration.redis) this.#redis = new NodeRedis(configuration.redis, folder, this.#errorLog)
+    await this.#redis?.start()
     this.#supervisor = new Supervisor(settings, this.#options.workerScript, this.#errorLog, {
       ticketKeys: this.#ticketKeys.current,
       addresses: this.#names.addresses,
+      shared: this.#redis,
     })
     this.#healthChecks = new HealthChecks(this.#supervisor.memory, this.#errorLog)
     await this.#startStatusServer(configuration)
     await this.#apply(snapshot, loaded)
     await this.#startAdminApi(configuration, token)
     this.#store.watch()
-    if (configuration.redis)
-      this.#errorLog.write('warn', 'redis is configured, but no plugin of this version uses it')
     this.#errorLog.write('info', 'gateway started', { version, snapshot: snapshot.version, workers })
     return describeStart(configuration, workers)
   }
@@ -113,6 +116,7 @@ export class GatewayNode {
     this.#status?.close()
     this.#status?.closeAllConnections()
     await supervisor?.stop()
+    await this.#redis?.close()
     this.#errorLog?.write('info', 'gateway stopped')
     this.#errorLog?.close()
   }
@@ -184,6 +188,7 @@ export class GatewayNode {
       workerRestarts: restarts,
       reloads: this.#reloads,
       names: this.#names!.states,
+      redis: this.#redis?.facts,
     }
     return renderMetrics(supervisor.memory, supervisor.snapshot, facts)
   }
@@ -213,6 +218,7 @@ export class GatewayNode {
         warnings: this.#store.current.loaded.warnings,
       },
       targets,
+      redis: this.#redis?.facts ?? null,
     }
   }
 }

@@ -16,6 +16,8 @@ import {
 import { readPluginCounters } from '../telemetry/plugin-counters.ts'
 import type { NameState } from './dns/followed-name.ts'
 import { isWatched } from './health-checks/health-checks.ts'
+import { redisStates } from './redis/redis.ts'
+import type { RedisFacts } from './redis/redis-connection.ts'
 import type { SharedMemoryAllocator } from './shared-memory.ts'
 
 /** What a scrape shows besides the workers' counters. */
@@ -26,6 +28,8 @@ export interface NodeFacts {
   readonly reloads: { readonly accepted: number; readonly rejected: number; readonly lastSucceeded: boolean }
   /** What is known of the names of targets. */
   readonly names: ReadonlyMap<string, NameState>
+  /** Undefined where no Redis is configured. */
+  readonly redis: (RedisFacts & { readonly nodes: number }) | undefined
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -67,6 +71,7 @@ export function renderMetrics(
   renderNode(text, snapshot, facts)
   renderTraffic(text, sum)
   renderNames(text, facts.names)
+  if (facts.redis) renderRedis(text, facts.redis)
   if (snapshot) {
     renderRoutes(text, snapshot, memory.metricBlocks, sum)
     renderCircuits(text, snapshot, memory)
@@ -219,6 +224,19 @@ function renderNames(text: MetricsText, names: NodeFacts['names']): void {
   }
   text.family('dns_addresses', 'gauge', 'Addresses in force for the name of a target.')
   for (const [name, { addresses }] of names) text.sample('dns_addresses', { name }, addresses.length)
+}
+
+function renderRedis(text: MetricsText, redis: NonNullable<NodeFacts['redis']>): void {
+  text.family('redis_state', 'gauge', 'How Redis can be used: 1 for the state that it is in.')
+  for (const state of redisStates) text.sample('redis_state', { state }, Number(state === redis.state))
+  text.single('redis_commands_total', 'counter', 'Commands and scripts for Redis.', redis.commands)
+  text.single(
+    'redis_failures_total',
+    'counter',
+    'Those of them that failed or took too long.',
+    redis.failures,
+  )
+  text.single('cluster_nodes', 'gauge', 'Gateways that share this Redis and live.', redis.nodes)
 }
 
 function renderCircuits(text: MetricsText, snapshot: Snapshot, memory: SharedMemoryAllocator): void {

@@ -1,6 +1,6 @@
 import { pluginsOf } from '../config/plugin-chain.ts'
 import type { CompiledPlugin, Snapshot } from '../config/snapshot.ts'
-import type { PluginService } from '../plugins/contract.ts'
+import type { PluginService, SharedStore } from '../plugins/contract.ts'
 import { plugins } from '../plugins/registry.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { PluginAnswer } from '../worker-messages.ts'
@@ -11,6 +11,7 @@ export class PluginServices {
   readonly #memory: SharedMemoryAllocator
   readonly #errorLog: ErrorLog
   readonly #workers: number
+  readonly #shared: SharedStore | undefined
   readonly #onBroadcast: (plugin: string, message: unknown) => void
   readonly #running = new Map<string, PluginService>()
   /** By plugin key, what each broadcast last. */
@@ -20,11 +21,13 @@ export class PluginServices {
     memory: SharedMemoryAllocator,
     errorLog: ErrorLog,
     workers: number,
+    shared: SharedStore | undefined,
     onBroadcast: (plugin: string, message: unknown) => void,
   ) {
     this.#memory = memory
     this.#errorLog = errorLog
     this.#workers = workers
+    this.#shared = shared
     this.#onBroadcast = onBroadcast
   }
 
@@ -62,8 +65,10 @@ export class PluginServices {
     await Promise.all([...this.#running.keys()].map((key) => this.#stop(key)))
   }
 
-  #start({ name, key, config }: CompiledPlugin): void {
+  #start({ id, name, key, config }: CompiledPlugin): void {
     const service = plugins.get(name)!.serve?.(config, {
+      id,
+      shared: this.#shared,
       sharedMemory: this.#memory.plugins.get(key),
       workers: this.#workers,
       log: (level, event, fields = {}) => this.#errorLog.write(level, event, { plugin: name, ...fields }),

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { type PackedSnapshot, packSnapshot } from '../config/packed-snapshot.ts'
 import type { Snapshot } from '../config/snapshot.ts'
+import type { SharedStore } from '../plugins/contract.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type {
   Addresses,
@@ -60,7 +61,15 @@ export class Supervisor {
     settings: Omit<WorkerSettings, 'index'>,
     script: URL,
     errorLog: ErrorLog,
-    { ticketKeys, addresses }: { readonly ticketKeys: Uint8Array; readonly addresses: Addresses },
+    {
+      ticketKeys,
+      addresses,
+      shared,
+    }: {
+      readonly ticketKeys: Uint8Array
+      readonly addresses: Addresses
+      readonly shared: SharedStore | undefined
+    },
   ) {
     this.#ticketKeys = ticketKeys
     this.#settings = settings
@@ -68,9 +77,15 @@ export class Supervisor {
     this.#errorLog = errorLog
     this.#addresses = addresses
     this.memory = new SharedMemoryAllocator(settings.workers)
-    this.#services = new PluginServices(this.memory, errorLog, settings.workers, (plugin, message) => {
-      for (const { worker } of this.#members) post(worker, { type: 'plugin-broadcast', plugin, message })
-    })
+    this.#services = new PluginServices(
+      this.memory,
+      errorLog,
+      settings.workers,
+      shared,
+      (plugin, message) => {
+        for (const { worker } of this.#members) post(worker, { type: 'plugin-broadcast', plugin, message })
+      },
+    )
   }
 
   get status(): SupervisorStatus {

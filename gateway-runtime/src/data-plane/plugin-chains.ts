@@ -139,6 +139,7 @@ export class PluginChains {
     const { memory, channel, errorLog, workerIndex } = this.#surroundings
     const definition = plugins.get(name)!
     return definition.create(config, {
+      worker: workerIndex,
       sharedMemory: memory.plugins.get(key),
       credentials: this.#credentialsOf(name),
       count: pluginCounter(definition, memory.pluginCounters.get(id)!, workerIndex),

@@ -1,5 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { z } from 'zod'
+import type { ClusterNodes } from '../control-plane/redis/live-nodes.ts'
+import type { Redis } from '../control-plane/redis/redis.ts'
 
 /*
  * What a plugin is. Its handlers run on the workers, on the way of requests; its service, where it has one, runs
@@ -156,6 +158,8 @@ export interface Credential<Value = unknown> {
 
 /** What the gateway gives the handlers of a plugin, on each worker. */
 export interface PluginContext {
+  /** Which worker this is, from 0; one that died is replaced by another of its number. */
+  readonly worker: number
   /** Memory of the size that `sharedMemory` asked for, the same in every worker, kept while the configuration is. */
   readonly sharedMemory: SharedArrayBuffer | undefined
   /** Credentials that consumers have for this plugin, by their `key`. */
@@ -170,8 +174,19 @@ export interface PluginContext {
   onBroadcast(listener: (message: unknown) => void): void
 }
 
+/** What the nodes of a cluster share. */
+export interface SharedStore {
+  readonly redis: Redis
+  /** All nodes that share it, as of now. */
+  readonly nodes: ClusterNodes
+}
+
 /** What the gateway gives the service of a plugin, on the main thread of the node. */
 export interface PluginNode {
+  /** Scope and name of the plugin: the same on all nodes of one configuration. */
+  readonly id: string
+  /** Undefined where the configuration has no `redis`. */
+  readonly shared: SharedStore | undefined
   readonly sharedMemory: SharedArrayBuffer | undefined
   /** How many workers the node has. */
   readonly workers: number

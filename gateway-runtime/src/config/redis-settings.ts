@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import { duration } from './duration.ts'
+
+const serverAddress = z
+  .string()
+  .regex(/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/, 'expected host:port, such as 10.0.3.10:6379')
+  .refine((text) => Number(/:(\d+)$/.exec(text)?.[1] ?? 6_379) <= 65_535, 'expected a port from 1 to 65535')
+
+const pem = z.string().min(1).max(1_048_576)
+
+/** How a node reaches the Redis Cluster. Read when the gateway starts. */
+export const redisSchema = z
+  .strictObject({
+    cluster: z
+      .array(serverAddress)
+      .min(1)
+      .max(64)
+      .describe(
+        'Some servers of the cluster, host:port (port 6379 where it is left out); they name the others.',
+      ),
+    username: z.string().min(1).max(256).optional().describe('User of the access control list (ACL).'),
+    password: z
+      .string()
+      .min(1)
+      .max(4_096)
+      .optional()
+      .describe('Password; best by reference: `${file:/etc/gateway/redis-password}`. Never shown or logged.'),
+    tls: z
+      .strictObject({
+        ca: pem.optional().describe('PEM file with the authorities of the servers; those of the system.'),
+        certificate: pem.optional().describe('PEM file with the certificate that the servers are shown.'),
+        key: pem.optional().describe('PEM file with its private key.'),
+        server_name: z
+          .string()
+          .min(1)
+          .max(253)
+          .optional()
+          .describe('Name that certificates of all servers must have; the host that each is reached by.'),
+      })
+      .refine((tls) => (tls.certificate === undefined) === (tls.key === undefined), {
+        message: 'certificate and key go together',
+      })
+      .optional()
+      .describe('Speaks TLS to the servers, with these settings; `tls: {}` for the defaults.'),
+    prefix: z
+      .string()
+      .regex(/^[\w.:-]{1,64}$/, 'expected 1 to 64 letters, digits, "_", ".", ":" or "-"')
+      .default('gatehouse')
+      .describe('First part of all keys: gateways that share a Redis and a prefix share their limits.'),
+    connect_timeout: duration.default(1_000).describe('Time to connect to a server.'),
+    timeout: duration
+      .default(200)
+      .describe('Time for an answer; past it a command has failed, and the server counts as unreachable.'),
+  })
+  .refine(({ username, password }) => username === undefined || password !== undefined, {
+    path: ['username'],
+    message: 'a username goes with a password',
+  })
+
+export type RedisSettings = z.output<typeof redisSchema>
