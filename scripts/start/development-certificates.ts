@@ -1,4 +1,4 @@
-import './reflect-metadata.ts'
+import '../../gateway-runtime/src/control-plane/reflect-metadata.ts'
 import { createPrivateKey, X509Certificate as NodeCertificate, randomBytes, webcrypto } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-import '../../scripts/start/reflect-metadata.ts'
+import '../../gateway-runtime/src/control-plane/reflect-metadata.ts'
 import { randomBytes, webcrypto } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

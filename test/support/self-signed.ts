@@ -1,4 +1,4 @@
-import '../../scripts/start/reflect-metadata.ts'
+import '../../gateway-runtime/src/control-plane/reflect-metadata.ts'
 import { webcrypto } from 'node:crypto'
 
 const { PemConverter, SubjectAlternativeNameExtension, X509CertificateGenerator } = await import(

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type Collection, entitySchemas, formatProblem } from '../config/index.ts'
-import { singular } from '../control-plane/entities.ts'
+import { singular } from '../control-plane/admin-api/entities.ts'
 import { entityOptions } from './entity-options.ts'
 import { entityLines, entitySummary, entityTable } from './entity-text.ts'
 import { addExplain } from './explain-command.ts'

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { type Collection, parseDuration } from '../config/index.ts'
-import type { Entity } from '../control-plane/entities.ts'
+import type { Entity } from '../control-plane/admin-api/entities.ts'
 import { apiKeyHash } from '../plugins/authentication/api-key.ts'
 import { CliError } from './cli-error.ts'
 import type { GatewayAccess } from './gateway-access.ts'

@@ -1,5 +1,5 @@
 import type { Collection } from '../config/index.ts'
-import type { Entity } from '../control-plane/entities.ts'
+import type { Entity } from '../control-plane/admin-api/entities.ts'
 import { table } from './table.ts'
 
 type Text = (entity: Entity) => string

@@ -1,5 +1,5 @@
 import type { Collection, Problem } from '../config/index.ts'
-import type { Entity } from '../control-plane/entities.ts'
+import type { Entity } from '../control-plane/admin-api/entities.ts'
 import type { AskedRequest, RouteExplanation } from '../data-plane/route-explanation.ts'
 import { readAdminAddress } from './admin-address.ts'
 import { RunningGateway } from './running-gateway.ts'

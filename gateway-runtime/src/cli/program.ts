@@ -5,6 +5,7 @@ import { addEntityCommands } from './entity-commands.ts'
 import { addNodeCommands } from './node-commands.ts'
 import { mendPastedArguments } from './pasted-arguments.ts'
 import { addGlobalOptions } from './settings.ts'
+import { addTokenCommand } from './token-command.ts'
 
 const examples = `
 Examples:
@@ -29,6 +30,7 @@ function createProgram(): Command {
   addGlobalOptions(program)
   addEntityCommands(program)
   addNodeCommands(program)
+  addTokenCommand(program)
   return program
 }
 

@@ -1,6 +1,4 @@
 import { type Collection, ConfigurationError } from '../config/index.ts'
-import { describeProblems } from '../control-plane/admin-problem.ts'
-import { ConfigurationStore } from '../control-plane/configuration-store.ts'
 import {
   type Entity,
   EntityChanges,
@@ -8,7 +6,9 @@ import {
   getEntity,
   listEntities,
   warningsSince,
-} from '../control-plane/entities.ts'
+} from '../control-plane/admin-api/entities.ts'
+import { describeProblems } from '../control-plane/admin-api/problem.ts'
+import { ConfigurationStore } from '../control-plane/configuration-store.ts'
 import { type AskedRequest, explainRoute, type RouteExplanation } from '../data-plane/route-explanation.ts'
 import { CliError } from './cli-error.ts'
 import type { Added, GatewayAccess } from './gateway-access.ts'

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { loadPluginFiles } from '../plugins/plugin-files.ts'
+import { adminSchema } from './admin-schema.ts'
 import { type CheckedValues, checkReferences, entityAt } from './checks.ts'
 import { type Problem, ProblemList } from './configuration-error.ts'
 import { type FolderContents, readFolder } from './folder.ts'
@@ -94,7 +95,7 @@ function pluginPaths(folder: string, value: unknown): string[] {
 }
 
 function checkTlsFiles(folder: string, value: unknown, report: (path: Path, message: string) => void): void {
-  const { listeners, certificates, services } = value as Record<string, unknown>
+  const { admin, listeners, certificates, services } = value as Record<string, unknown>
   const check = (path: Path, files: TlsFiles): boolean => {
     const problems = tlsFileProblems(folder, files)
     for (const { key, message } of problems) report([...path, key], message)
@@ -103,6 +104,11 @@ function checkTlsFiles(folder: string, value: unknown, report: (path: Path, mess
   const checkAuthorities = (path: Path, ca: string | undefined) => {
     const problem = ca === undefined ? undefined : authoritiesProblem(folder, ca)
     if (problem !== undefined) report(path, problem)
+  }
+  const { data: settings } = adminSchema.safeParse(admin ?? {})
+  checkAuthorities(['admin', 'client_ca'], settings?.client_ca)
+  if (settings?.certificate && settings.key) {
+    check(['admin'], { certificate: settings.certificate, key: settings.key })
   }
   for (const [index, item] of listOf(listeners)) {
     const { data } = listenerSchema.safeParse(item)
@@ -133,6 +139,7 @@ function absolutePaths(folder: string, configuration: Configuration): Configurat
     ...configuration,
     plugin_files: configuration.plugin_files.map((path) => resolve(folder, path)),
     logs: { ...configuration.logs, directory: resolve(folder, configuration.logs.directory) },
+    admin: withPemPaths(folder, configuration.admin, ['certificate', 'key', 'client_ca']),
     listeners: configuration.listeners.map((listener) => ({
       ...withPemPaths(folder, listener, ['certificate', 'key']),
       ...(listener.client_certificates && {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { hasDotSegment, normalizeTarget } from '../data-plane/request-path.ts'
+import { adminSchema } from './admin-schema.ts'
 import { dnsSchema } from './dns-settings.ts'
 import { duration } from './duration.ts'
 import { healthChecksSchema } from './health-checks-schema.ts'
@@ -476,12 +477,7 @@ export const configurationSchema = z.strictObject({
         unknown_sni: 'default',
       },
     ]),
-  admin: z
-    .strictObject({
-      host: host.default('127.0.0.1'),
-      port: port.default(8_001),
-    })
-    .prefault({}),
+  admin: adminSchema.prefault({}),
   status: z
     .strictObject({
       host: host.default('0.0.0.0'),

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   compile,
   type FolderContents,
@@ -7,6 +8,7 @@ import {
   type Snapshot,
   writeFolder,
 } from '../config/index.ts'
+import type { Author } from './audit-log.ts'
 import { FolderWatcher } from './folder-watcher.ts'
 
 /** A configuration with what it was compiled to. */
@@ -15,11 +17,27 @@ export interface Current {
   readonly snapshot: Snapshot
 }
 
+/** Who made a change, and by what. */
+export interface Cause {
+  readonly author: Author
+  /** `PUT /routes/orders` */
+  readonly request?: string
+}
+
+/** A change that is in force, and in the files. */
+export interface Change {
+  readonly before: Current
+  readonly after: Current
+  readonly cause: Cause
+}
+
 export interface StoreCallbacks {
   /** Puts a snapshot in force: resolves when it is, rejects when it was refused and the one before is in force. */
   onSnapshot(snapshot: Snapshot, loaded: LoadedConfiguration): Promise<void>
   /** Told why the files of the folder are not in force. */
   onRejected(error: Error): void
+  /** Told of every change, whoever made it. */
+  onChanged?(change: Change): void
 }
 
 /** A configuration that is right by itself, but cannot be put in force here: a port that is taken. */
@@ -41,6 +59,7 @@ export class StoreBusy extends Error {
 }
 
 const mostWaiting = 256
+const byFiles: Cause = { author: { name: 'files' } }
 
 /**
  * Owns the configuration folder of a node. Whatever changes the configuration goes through here, one change at a
@@ -83,9 +102,10 @@ export class ConfigurationStore {
   /**
    * Edits the files and puts the result in force; resolves with it when both are done. On any error both are as before.
    * @param edit - gets the texts of the folder as they are now, returns those to be; what it throws is thrown on
+   * @param cause - what is told of the change; the files, where it is left out
    * @throws ConfigurationError, ConfigurationRefused, ConfigurationNotWritten, FolderChanged, StoreBusy
    */
-  change(edit: (contents: FolderContents) => FolderContents): Promise<Current> {
+  change(edit: (contents: FolderContents) => FolderContents, cause: Cause = byFiles): Promise<Current> {
     return this.#inTurn(async () => {
       const before = readFolder(this.folder)
       const after = edit(before)
@@ -98,7 +118,7 @@ export class ConfigurationStore {
         await this.#takeBack(next, previous)
         throw isFolderChanged(error) ? error : notWritten(error)
       }
-      this.#accept(next)
+      this.#accept(next, cause)
       return next
     })
   }
@@ -126,7 +146,7 @@ export class ConfigurationStore {
   async #reload(always: boolean): Promise<undefined> {
     const next = this.#load(readFolder(this.folder))
     if (always || next.snapshot.version !== this.current.snapshot.version) await this.#putInForce(next)
-    this.#accept(next)
+    this.#accept(next, byFiles)
   }
 
   /** A file that stays wrong is reported once, however often it is touched. */
@@ -158,9 +178,15 @@ export class ConfigurationStore {
     })
   }
 
-  #accept(next: Current): void {
+  #accept(next: Current, cause: Cause): void {
+    const before = this.current
     this.#current = next
     this.#lastError = undefined
+    if (
+      before.snapshot.version !== next.snapshot.version ||
+      !isDeepStrictEqual(shownOf(before), shownOf(next))
+    )
+      this.#callbacks.onChanged?.({ before, after: next, cause })
   }
 
   #reject(error: Error): Error {
@@ -180,6 +206,8 @@ export class ConfigurationStore {
     return result
   }
 }
+
+const shownOf = ({ loaded }: Current) => loaded.shown
 
 const isYaml = (name: string) => /\.ya?ml$/.test(name)
 

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import {
   type Configuration,
+  differences,
   formatProblem,
   type LoadedConfiguration,
   type Snapshot,
@@ -13,9 +14,11 @@ import { TargetHealth } from '../data-plane/upstreams/health.ts'
 import { stateDirectory } from '../state-directory.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
 import { version } from '../version.ts'
-import { createAdminApi } from './admin-api.ts'
-import { openAdminToken } from './admin-token.ts'
-import { ConfigurationStore } from './configuration-store.ts'
+import { createAdminApi } from './admin-api/admin-api.ts'
+import { adminTlsOptions } from './admin-api/tls.ts'
+import { openAdminToken } from './admin-api/token.ts'
+import { AuditLog } from './audit-log.ts'
+import { type Change, ConfigurationStore } from './configuration-store.ts'
 import type { NameState } from './dns/followed-name.ts'
 import { NameResolver } from './dns/name-resolver.ts'
 import { HealthChecks, isWatched } from './health-checks/health-checks.ts'
@@ -47,11 +50,12 @@ export class GatewayNode {
   readonly #ticketKeys = new SessionTicketKeys((keys) => this.#supervisor?.useTicketKeys(keys))
   readonly #tlsFiles = new TlsFileWatcher(() => void this.reload())
   #errorLog: ErrorLog | undefined
+  #auditLog: AuditLog | undefined
   #supervisor: Supervisor | undefined
   #healthChecks: HealthChecks | undefined
   #names: NameResolver | undefined
   #redis: NodeRedis | undefined
-  #admin: FastifyInstance | undefined
+  #admin: readonly FastifyInstance[] = []
   #status: Server | undefined
 
   constructor(options: GatewayNodeOptions) {
@@ -59,6 +63,7 @@ export class GatewayNode {
     this.#store = new ConfigurationStore(options.folder, {
       onSnapshot: (snapshot, loaded) => this.#apply(snapshot, loaded),
       onRejected: (error) => this.#onRejected(error),
+      onChanged: (change) => this.#onChanged(change),
     })
   }
 
@@ -68,7 +73,9 @@ export class GatewayNode {
     const { loaded, snapshot } = this.#store.open()
     const { configuration } = loaded
     this.#errorLog = openErrorLog(configuration.logs.directory)
-    const token = openAdminToken(stateDirectory(stateOption, folder))
+    this.#auditLog = new AuditLog(configuration.logs.directory)
+    const state = stateDirectory(stateOption, folder)
+    const token = openAdminToken(state)
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     const settings = { workers, logDirectory: configuration.logs.directory }
     this.#names = new NameResolver(this.#errorLog, (name, addresses) =>
@@ -84,7 +91,7 @@ export class GatewayNode {
     this.#healthChecks = new HealthChecks(this.#supervisor.memory, this.#errorLog)
     await this.#startStatusServer(configuration)
     await this.#apply(snapshot, loaded)
-    await this.#startAdminApi(configuration, token)
+    await this.#startAdminApi(configuration, token, state)
     this.#store.watch()
     this.#errorLog.write('info', 'gateway started', { version, snapshot: snapshot.version, workers })
     return describeStart(configuration, workers)
@@ -97,6 +104,7 @@ export class GatewayNode {
 
   reopenLogs(): void {
     this.#errorLog?.reopen()
+    this.#auditLog?.reopen()
     this.#supervisor?.reopenLogs()
   }
 
@@ -112,13 +120,14 @@ export class GatewayNode {
     }
     await this.#healthChecks?.stop()
     this.#names?.close()
-    await this.#admin?.close()
+    await Promise.all(this.#admin.map((api) => api.close()))
     this.#status?.close()
     this.#status?.closeAllConnections()
     await supervisor?.stop()
     await this.#redis?.close()
     this.#errorLog?.write('info', 'gateway stopped')
     this.#errorLog?.close()
+    this.#auditLog?.close()
   }
 
   async #apply(snapshot: Snapshot, { warnings }: LoadedConfiguration): Promise<void> {
@@ -147,6 +156,11 @@ export class GatewayNode {
     this.#warnings = new Set(warnings)
   }
 
+  #onChanged({ before, after, cause }: Change): void {
+    const changes = differences(before.loaded.shown, after.loaded.shown)
+    this.#auditLog?.write({ ...cause, changes, snapshot: after.snapshot.version })
+  }
+
   #onRejected(error: Error): void {
     this.#reloads.rejected++
     this.#reloads.lastSucceeded = false
@@ -164,19 +178,27 @@ export class GatewayNode {
       },
     })
     this.#status.listen(status.port, status.host)
-    await once(this.#status, 'listening').catch((error) => explainListen(error, 'status', status.port))
+    await once(this.#status, 'listening').catch((error) =>
+      explainListen(error, 'status', status.port, 'status.port'),
+    )
   }
 
-  async #startAdminApi({ admin }: Configuration, token: string): Promise<void> {
-    this.#admin = createAdminApi({
+  async #startAdminApi({ admin }: Configuration, token: string, state: string): Promise<void> {
+    const options = {
       store: this.#store,
       token,
       status: () => this.#describeStatus(),
-      log: (level, event, fields) => this.#errorLog!.write(level, event, fields),
-    })
-    await this.#admin
-      .listen({ host: admin.host, port: admin.port })
-      .catch((error) => explainListen(error, 'admin', admin.port))
+      log: (...line: Parameters<ErrorLog['write']>) => this.#errorLog!.write(...line),
+    }
+    await this.#listen(createAdminApi(options), admin.host, admin.port, 'admin.port')
+    if (admin.tls_port === undefined) return
+    const tls = await adminTlsOptions(admin, state)
+    await this.#listen(createAdminApi({ ...options, tls }), admin.tls_host, admin.tls_port, 'admin.tls_port')
+  }
+
+  async #listen(api: FastifyInstance, host: string, port: number, setting: string): Promise<void> {
+    this.#admin = [...this.#admin, api]
+    await api.listen({ host, port }).catch((error) => explainListen(error, 'admin', port, setting))
   }
 
   #metrics(): string {
@@ -237,10 +259,10 @@ function openErrorLog(directory: string): ErrorLog {
 }
 
 /** Says which of the ports it was and what to do; the system's error only says EADDRINUSE. */
-function explainListen(error: NodeJS.ErrnoException, what: string, port: number): never {
+function explainListen(error: NodeJS.ErrnoException, what: string, port: number, setting: string): never {
   const reason =
     error.code === 'EADDRINUSE'
-      ? `port ${port} is taken by another program; free it, or set ${what}.port in config.yaml`
+      ? `port ${port} is taken by another program; free it, or set ${setting} in config.yaml`
       : error.message
   throw new OperationalError(`the ${what} server cannot listen: ${reason}`, { cause: error })
 }
@@ -250,5 +272,6 @@ function describeStart(
   workers: number,
 ): string {
   const ingress = listeners.map(({ protocol, host, port }) => `${protocol}://${host}:${port}`).join(', ')
-  return `gateway ${version} ready: ${ingress}; admin on ${admin.port}, metrics on ${status.port}; ${workers} workers`
+  const adminPorts = admin.tls_port === undefined ? admin.port : `${admin.port} and ${admin.tls_port} (TLS)`
+  return `gateway ${version} ready: ${ingress}; admin on ${adminPorts}, metrics on ${status.port}; ${workers} workers`
 }

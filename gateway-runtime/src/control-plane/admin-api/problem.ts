@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import { ConfigurationError, type Problem } from '../config/index.ts'
+import { ConfigurationError, type Problem } from '../../config/index.ts'
 import { singular } from './entities.ts'
 
 /** An answer of the admin API other than what was asked for: application/problem+json (RFC 9457). */

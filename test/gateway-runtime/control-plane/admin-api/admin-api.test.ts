@@ -2,8 +2,8 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { eventually } from '../../support/eventually.ts'
-import { startGateway, type TestGateway } from '../../support/gateway.ts'
+import { eventually } from '../../../support/eventually.ts'
+import { startGateway, type TestGateway } from '../../../support/gateway.ts'
 
 let gateway: TestGateway
 let token: string

@@ -9,7 +9,7 @@ import {
   parsePluginId,
   pluginIdOf,
   putEntity,
-} from '../config/index.ts'
+} from '../../config/index.ts'
 
 /*
  * Entities as people and programs see them, and the changes that can be made to them. The admin API makes them on a
@@ -71,7 +71,8 @@ export function getEntity(shown: unknown, collection: Collection, id: string): E
 export const hasEntity = (shown: unknown, collection: Collection, id: string): boolean =>
   findEntity(shown, collection, id) !== undefined
 
-const findEntity = (shown: unknown, collection: Collection, id: string) =>
+/** The entity of this name, if it is there. */
+export const findEntity = (shown: unknown, collection: Collection, id: string) =>
   listEntities(shown, collection).find((entity) => entityId(collection, entity) === id)
 
 /** The warnings that a change has brought: those that are not of before, wherever they stood then. */
@@ -106,13 +107,13 @@ export class EntityChanges {
 
   /** Changes single keys, by RFC 7396: null removes one. @throws EntityNotFound, EntityMalformed */
   patch(contents: FolderContents, collection: Collection, id: string, patch: Entity): FolderContents {
-    const merged = mergePatch(getEntity(this.#shown(contents), collection, id), patch) as Entity
+    const merged = mergePatch(getEntity(this.shown(contents), collection, id), patch) as Entity
     return putEntity(contents, collection, id, named(collection, id, merged))
   }
 
   /** @throws EntityNotFound, EntityInUse */
   delete(contents: FolderContents, collection: Collection, id: string): FolderContents {
-    const users = usersOf(this.#shown(contents), collection, id)
+    const users = usersOf(this.shown(contents), collection, id)
     if (users.length > 0) {
       const advice = `change or delete ${users.length === 1 ? 'it' : 'them'} first`
       throw new EntityInUse(`${singular[collection]} ${id} is used by ${users.join(', ')}; ${advice}`)
@@ -120,7 +121,8 @@ export class EntityChanges {
     return deleteEntity(contents, collection, id)
   }
 
-  #shown(contents: FolderContents): unknown {
+  /** What texts say, if they are right. @throws ConfigurationError */
+  shown(contents: FolderContents): unknown {
     return loadConfiguration(this.#folder, { contents }).shown
   }
 }
@@ -176,6 +178,12 @@ function namesIn(collection: Collection, id: string): Entity {
 function requireId(id: string, given: unknown): void {
   if (given === id) return
   throw new EntityMalformed(`${id} cannot become ${String(given)}; add that as a new one, and delete this`)
+}
+
+/** @throws EntityMalformed where the body of a request is no object */
+export function objectOf(body: unknown): Entity {
+  if (isObject(body)) return body
+  throw new EntityMalformed('the body must be a JSON object')
 }
 
 function mergePatch(target: unknown, patch: unknown): unknown {

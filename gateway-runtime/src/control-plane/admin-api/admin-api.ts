@@ -1,0 +1,95 @@
+import type { TLSSocket, TlsOptions } from 'node:tls'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { type AdminRole, type Collection, entitySchemas } from '../../config/index.ts'
+import type { ErrorLog } from '../../telemetry/error-log.ts'
+import type { ConfigurationStore } from '../configuration-store.ts'
+import { authenticate, type Call, checkSite, type Principal, requireRole } from './access.ts'
+import { addEntityResources } from './entity-resources.ts'
+import { addNodeResources } from './node-resources.ts'
+import { problemOf, RequestRefused } from './problem.ts'
+
+export interface AdminApiOptions {
+  readonly store: ConfigurationStore
+  /** That of the state folder: its bearer may do all. */
+  readonly token: string
+  /** Speaks TLS, with these settings. */
+  readonly tls?: TlsOptions
+  /** What GET /status answers. */
+  readonly status: () => object
+  readonly log: ErrorLog['write']
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls. */
+    principal: Principal
+  }
+  interface FastifyContextConfig {
+    /** What a caller must be at least: viewer for GET, operator for all else, where it is left out. */
+    role?: AdminRole
+  }
+}
+
+const bodyLimit = 1_048_576
+export const longestId = 512
+
+/**
+ * The admin API, by the conventions of Kong's: collections such as `services`, entities by name (plugins by
+ * `pluginId`, with its slash as %2F), lists as `{data, next}`. Errors are application/problem+json with a stable
+ * `code`. Not listening yet.
+ */
+export function createAdminApi(options: AdminApiOptions): FastifyInstance {
+  const api = fastify({
+    bodyLimit,
+    routerOptions: { maxParamLength: longestId },
+    requestTimeout: 10_000,
+    keepAliveTimeout: 5_000,
+    frameworkErrors: (error, _request, reply) => sendProblem(reply, error),
+    ...(options.tls && { https: options.tls }),
+  }) as unknown as FastifyInstance
+  api.server.maxConnections = 128
+  api.removeContentTypeParser('text/plain')
+  api.decorateRequest('principal')
+  api.setErrorHandler((error: Error, request, reply) => {
+    report(options, error, request)
+    return sendProblem(reply, error)
+  })
+  api.setNotFoundHandler(() => {
+    const collections = Object.keys(entitySchemas).map((name) => `/${name}`)
+    throw new RequestRefused(404, 'not-found', `no such resource; there are ${collections.join(', ')}`)
+  })
+  api.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    const settings = options.store.current.loaded.configuration.admin
+    const call = callOf(request, options.tls !== undefined)
+    checkSite(call, settings)
+    request.principal = authenticate(call, settings, options.token)
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
+    requireRole(request.principal, request.routeOptions.config.role ?? (isRead ? 'viewer' : 'operator'))
+  })
+  addNodeResources(api, options)
+  for (const collection of Object.keys(entitySchemas)) {
+    addEntityResources(api, options, collection as Collection)
+  }
+  return api
+}
+
+const callOf = (request: FastifyRequest, isTls: boolean): Call => ({
+  headers: request.headers,
+  peer: request.ip,
+  tls: isTls ? (request.socket as TLSSocket) : undefined,
+})
+
+function report({ log }: AdminApiOptions, error: Error, request: FastifyRequest): void {
+  const { status } = problemOf(error)
+  const path = request.url.slice(0, longestId)
+  const fields = { peer: request.ip, caller: request.principal?.name, method: request.method, path }
+  if (status >= 500) log('error', 'admin request failed', { ...fields, reason: error.stack ?? error.message })
+  else if (status !== 404) log('warn', 'admin request refused', { ...fields, status, reason: error.message })
+}
+
+function sendProblem(reply: FastifyReply, error: Error): FastifyReply {
+  const answer = problemOf(error)
+  if (answer.status === 401) reply.header('www-authenticate', 'Bearer realm="gatehouse"')
+  return reply.code(answer.status).type('application/problem+json').send(answer)
+}
