@@ -1,7 +1,16 @@
 // `npm run docs`: writes the pages that follow from the code.
-import { writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { configurationReference } from './docs/configuration-reference.ts'
+import { pluginPages } from './docs/plugin-pages.ts'
 
-await writeFile(join(import.meta.dirname, '../docs/configuration.md'), `${configurationReference()}\n`)
-process.stdout.write('docs/configuration.md written\n')
+const docs = join(import.meta.dirname, '../docs')
+const folder = join(docs, 'plugins')
+const textOf = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined)
+
+await writeFile(join(docs, 'configuration.md'), `${configurationReference()}\n`)
+await mkdir(folder, { recursive: true })
+const pages = pluginPages((file) => textOf(join(folder, file)))
+for (const [file, text] of pages) await writeFile(join(folder, file), text)
+process.stdout.write(`docs/configuration.md and ${pages.size} pages of docs/plugins written\n`)

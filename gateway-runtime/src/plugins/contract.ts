@@ -210,6 +210,8 @@ export interface PluginDefinition<Schema extends z.ZodType = z.ZodType> {
   /** One sentence, for lists and docs. */
   readonly description: string
   readonly config: Schema
+  /** Configurations that show what it is for, for its page. */
+  readonly examples?: readonly z.input<Schema>[]
   /** What consumers may have for it. `key` tells a credential from all others: it is stored and compared. */
   readonly credentials?: CredentialType
   /** What it counts, with a sentence for each: `gatehouse_plugin_events_total{plugin=…,event=NAME}`. */

@@ -29,6 +29,7 @@ export const keyAuth = definePlugin({
       .default(false)
       .describe('Whether requests without a key pass, with no consumer. One with a wrong key never does.'),
   }),
+  examples: [{ key_names: ['apikey', 'x-api-key'], key_in_query: false }],
   credentials: defineCredentials({
     schema: z
       .union([

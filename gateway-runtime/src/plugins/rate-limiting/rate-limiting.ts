@@ -42,6 +42,7 @@ export const rateLimiting = definePlugin({
         'Bytes for the counts of one node: at 16 MiB some 31,000 clients, more with limits under 128.',
       ),
   }),
+  examples: [{ limit: 1_000, period: 'second' }],
   sharedMemory: (config) => config.memory,
   create(config, gateway) {
     const period = periods[config.period]

@@ -45,6 +45,7 @@ export const botDetection = definePlugin({
     allow: z.array(part).max(1_000).default([]).describe('Parts of User-Agent that are let in all the same.'),
     deny_empty: z.boolean().default(false).describe('Whether requests without User-Agent are refused too.'),
   }),
+  examples: [{ deny: ['badbot'], allow: ['good-scanner'] }],
   counters: { refused: 'Requests of bots that were refused.' },
   create(config, gateway) {
     const denied = [...knownBots, ...config.deny]

@@ -40,6 +40,7 @@ export const compression = definePlugin({
       .describe('Media types of bodies; text/* is all of text.'),
     level: z.enum(['fast', 'balanced', 'small']).default('balanced'),
   }),
+  examples: [{ codings: ['br', 'gzip'], min_length: 2_048 }],
   create(config) {
     const isCompressible = typeMatcher(config.types)
     return {

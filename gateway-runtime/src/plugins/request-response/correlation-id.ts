@@ -33,6 +33,7 @@ export const correlationId = definePlugin({
       .default(true)
       .describe('Whether a request without a valid traceparent (W3C Trace Context) is given one.'),
   }),
+  examples: [{ header_name: 'x-correlation-id', echo_downstream: true }],
   create: (config) => ({
     onRequest(exchange) {
       const { request } = exchange

@@ -46,6 +46,7 @@ export const cors = definePlugin({
       path: ['origins'],
       message: 'with credentials every origin must be named: "*" would let any page act for its visitor',
     }),
+  examples: [{ origins: ['https://shop.example.com', 'https://*.example.org'], credentials: true }],
   create(config) {
     const isAllowed = originMatcher(config.origins)
     const any = config.origins.includes('*')

@@ -29,6 +29,7 @@ export const requestSizeLimiting = definePlugin({
       .default(false)
       .describe('Whether bodies that do not say how long they are get 411.'),
   }),
+  examples: [{ allowed_payload_size: 1_048_576 }],
   counters: { refused: 'Requests that were refused for their size.' },
   create(config, gateway) {
     const refuse = (reply: Reply) => {

@@ -26,6 +26,7 @@ export const requestTermination = definePlugin({
       path: ['body'],
       message: 'say message or body, not both',
     }),
+  examples: [{ message: 'Back at noon.', retry_after: 3_600 }],
   create(config) {
     const { status_code: status, trigger } = config
     const body = config.body === undefined ? undefined : Buffer.from(config.body)

@@ -42,6 +42,7 @@ export const securityHeaders = definePlugin({
       .default(['server', 'x-powered-by', 'x-aspnet-version', 'x-aspnetmvc-version'])
       .describe('Headers of services that clients do not see.'),
   }),
+  examples: [{ content_security_policy: "default-src 'self'; script-src {nonce}" }],
   create(config) {
     const fixed = fixedFields(config)
     const hsts = config.strict_transport_security && hstsValue(config.strict_transport_security)
