@@ -1,4 +1,6 @@
 import { keyAuth } from './authentication/key-auth.ts'
+import { acl } from './authorization/acl.ts'
+import { ipRestriction } from './authorization/ip-restriction.ts'
 import type { PluginDefinition } from './contract.ts'
 import { rateLimiting } from './rate-limiting/rate-limiting.ts'
 import { botDetection } from './request-response/bot-detection.ts'
@@ -13,6 +15,8 @@ import { securityHeaders } from './request-response/security-headers.ts'
 const ownPlugins = [
   rateLimiting,
   keyAuth,
+  acl,
+  ipRestriction,
   botDetection,
   compression,
   correlationId,

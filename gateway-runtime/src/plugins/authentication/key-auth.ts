@@ -52,19 +52,22 @@ export const keyAuth = definePlugin({
       exchange.setResponseHeader('www-authenticate', 'Key realm="gateway"')
       return reply
     }
+    const hide = ({ request }: Exchange, { name, isQuery }: (typeof places)[number]) => {
+      if (isQuery) request.setQuery(withoutParameter(request.query, name))
+      else request.removeHeader(name)
+    }
     return {
       onRequest(exchange) {
         if (exchange.consumer) return undefined
-        for (const { name, isQuery } of places) {
-          const { request } = exchange
+        const { request } = exchange
+        for (const place of places) {
+          const { name, isQuery } = place
           const key = isQuery ? queryParameter(request.query, name) : request.header(name)
           if (key === undefined) continue
           const credential = gateway.credentials.get(apiKeyHash(key))
           if (!credential) return refuse(exchange, unknown)
           exchange.authenticate(credential.consumer)
-          if (!config.hide_credentials) return undefined
-          if (isQuery) request.setQuery(withoutParameter(request.query, name))
-          else request.removeHeader(name)
+          if (config.hide_credentials) hide(exchange, place)
           return undefined
         }
         return config.anonymous ? undefined : refuse(exchange, missing)
