@@ -1,5 +1,6 @@
 import type { ForwardedFields } from '../config/schema.ts'
 import type {
+  AnswerReply,
   ClientCertificate,
   Consumer,
   Exchange as PluginExchange,
@@ -54,6 +55,10 @@ export function settableField(name: string, value: string): HeaderName {
 
 /** The body of a request that has not been sent on. */
 export interface BodySource {
+  fetchUpstream(
+    headers: readonly (readonly [name: string, value: string])[],
+    limit: number,
+  ): Promise<AnswerReply>
   readBody(limit: number): Promise<Buffer>
   replaceBody(body: Buffer): void
 }
@@ -201,6 +206,14 @@ export class Exchange implements PluginExchange, PluginRequest {
 
   limitBody(bytes: number): void {
     this.bodyLimit = Math.min(this.bodyLimit, bytes)
+  }
+
+  fetchUpstream(
+    headers: readonly (readonly [name: string, value: string])[],
+    limit: number,
+  ): Promise<AnswerReply> {
+    if (!this.bodySource) throw new TypeError('the request is on its way already')
+    return this.bodySource.fetchUpstream(headers, limit)
   }
 
   replaceBody(body: Buffer): void {

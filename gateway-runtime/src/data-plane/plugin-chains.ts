@@ -21,6 +21,7 @@ export interface PluginChain {
   readonly onRequest: readonly NamedHook<'onRequest'>[]
   /** Who saw the request last is first. */
   readonly onResponse: readonly NamedHook<'onResponse'>[]
+  readonly onUpstreamError: readonly NamedHook<'onUpstreamError'>[]
   readonly onEnd: readonly NamedHook<'onEnd'>[]
 }
 
@@ -78,6 +79,7 @@ export class PluginChains {
     return {
       onRequest: this.#hooks(compiled, 'onRequest'),
       onResponse: this.#hooks(compiled, 'onResponse').reverse(),
+      onUpstreamError: this.#hooks(compiled, 'onUpstreamError').reverse(),
       onEnd: this.#hooks(compiled, 'onEnd'),
     }
   }

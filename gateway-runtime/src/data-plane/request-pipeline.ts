@@ -16,6 +16,7 @@ import { RequestBody } from './request-body.ts'
 import { isRequestId, newRequestId } from './request-id.ts'
 import { answerHead, ResponseFilter } from './response-filter.ts'
 import type { Destination, Runtime } from './runtime.ts'
+import { fetchUpstream } from './upstream-fetch.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 const longestDeadline = 2 ** 31 - 1 // of a timer of Node.js: 24 days
@@ -129,6 +130,16 @@ export class RequestPipeline implements BodySource {
     return body
   }
 
+  fetchUpstream(
+    headers: readonly (readonly [name: string, value: string])[],
+    limit: number,
+  ): Promise<AnswerReply> {
+    const { exchange } = this
+    const { destination, head } = exchange
+    if (!destination || head.contentLength !== 0) return Promise.reject(new Error('nothing can be asked'))
+    return fetchUpstream(exchange, destination, this.#context, headers, limit)
+  }
+
   replaceBody(body: Buffer): void {
     this.#held ??= new RequestBody()
     this.#held.replace(body)
@@ -202,7 +213,7 @@ export class RequestPipeline implements BodySource {
         const outcome = hook(exchange)
         if (outcome !== undefined) {
           if (outcome instanceof Promise) return this.#await(outcome, plugin, order)
-          return this.#reply(outcome)
+          return this.#reply(outcome, order)
         }
         if (exchange.consumer === before) continue
         this.#useChainOfConsumer()
@@ -228,7 +239,7 @@ export class RequestPipeline implements BodySource {
   #await(outcome: Promise<Reply | undefined>, plugin: string, order: number): void {
     const { consumer } = this.exchange
     const next = (reply: Reply | undefined) => {
-      if (reply) return this.#reply(reply)
+      if (reply) return this.#reply(reply, order)
       if (this.exchange.consumer !== consumer) this.#useChainOfConsumer()
       this.#runHooks(firstBehind(this.exchange.chain!.onRequest, order, plugin))
     }
@@ -246,20 +257,20 @@ export class RequestPipeline implements BodySource {
     this.#client.flush()
   }
 
-  #reply(reply: Reply): void {
-    if ('body' in reply) this.#answer(reply)
+  #reply(reply: Reply, order: number): void {
+    if ('body' in reply) this.#answer(reply, order)
     else this.#client.reply(reply)
   }
 
-  /** As if an upstream had answered so. */
-  #answer({ status, headers, body }: AnswerReply): void {
+  /** As if an upstream had answered so: plugins that saw the request before this one see the answer behind it. */
+  #answer({ status, headers, body }: AnswerReply, order: number): void {
     // The client waits for permission to send a body, and this answer comes before the end of it.
     if (!this.#requestComplete && this.exchange.head.expectsContinue) this.#sayContinue()
-    const head = answerHead(status, headers)
-    this.#client.sendHead(head, body.length)
-    if (body.length > 0 && this.exchange.method !== 'HEAD') this.#client.sendBody(body)
-    this.#client.endResponse(undefined)
-    this.#client.flush()
+    const client = this.#facing(this.exchange.chain!.onResponse.filter((hook) => hook.order > order))
+    client.sendHead(answerHead(status, headers), body.length)
+    if (body.length > 0 && this.exchange.method !== 'HEAD') client.sendBody(body)
+    client.endResponse(undefined)
+    client.flush()
   }
 
   #sayContinue(): void {
@@ -295,7 +306,12 @@ export class RequestPipeline implements BodySource {
   #forward(destination: Destination): void {
     this.#sayContinue()
     if (isGrpc(this.exchange.head)) this.#setGrpcDeadline()
-    const forwarding = new Forwarding(this.exchange, destination, this.#facing(), this.#context)
+    const forwarding = new Forwarding(
+      this.exchange,
+      destination,
+      this.#facing(this.exchange.chain!.onResponse),
+      this.#context,
+    )
     this.#forwarding = forwarding
     this.#mirror = this.#newMirror()
     forwarding.start()
@@ -312,11 +328,11 @@ export class RequestPipeline implements BodySource {
   }
 
   /** What the upstream's answer goes to: the client, or plugins on the way to it. */
-  #facing(): Downstream {
-    const hooks = this.exchange.chain!.onResponse
+  #facing(hooks: PluginChain['onResponse']): Downstream {
     if (hooks.length === 0) return this.#client
     this.#filter = new ResponseFilter(this.exchange, hooks, this.#client, {
       onRoom: () => this.#forwarding?.onClientDrain(),
+      onReplaced: () => this.#forwarding?.abandon(),
       onFailure: (plugin, error) => this.#onPluginFailure(plugin, error),
     })
     return this.#filter

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { PluginResponse } from '../plugins/contract.ts'
+import type { AnswerReply, PluginResponse } from '../plugins/contract.ts'
 import type { ClientTunnel, Downstream } from './downstream.ts'
 import { checkedField, type Exchange, settableField } from './exchange.ts'
 import type { Fields } from './fields.ts'
@@ -11,6 +11,8 @@ import type { Problem } from './problem.ts'
 export interface ResponseFilterEvents {
   /** More of the answer is taken. */
   onRoom(): void
+  /** The upstream's answer is not read on. */
+  onReplaced(): void
   onFailure(plugin: string, error: unknown): void
 }
 
@@ -29,6 +31,8 @@ export class ResponseFilter implements Downstream {
   #hasEnded = false
   #trailers: Fields | undefined
   #streams: readonly Duplex[] = []
+  /** What comes of the upstream is in vain. */
+  #isReplaced = false
 
   constructor(
     exchange: Exchange,
@@ -63,7 +67,7 @@ export class ResponseFilter implements Downstream {
   }
 
   sendBody(chunk: Buffer): void {
-    if (this.#isOver) return
+    if (this.#isOver || this.#isReplaced) return
     if (this.#isDeciding) {
       this.#held.push(Buffer.from(chunk))
       return
@@ -74,7 +78,7 @@ export class ResponseFilter implements Downstream {
   }
 
   endResponse(trailers: Fields | undefined): void {
-    if (this.#isOver) return
+    if (this.#isOver || this.#isReplaced) return
     this.#trailers = trailers
     this.#hasEnded = true
     if (this.#isDeciding) return
@@ -94,6 +98,14 @@ export class ResponseFilter implements Downstream {
   }
 
   reply(problem: Problem): void {
+    for (const { plugin, hook } of this.#exchange.chain!.onUpstreamError) {
+      try {
+        const answer = hook(this.#exchange, problem)
+        if (answer) return this.#replaceWith(answer)
+      } catch (error) {
+        return this.#events.onFailure(plugin, error)
+      }
+    }
     this.abandon()
     this.#client.reply(problem)
   }
@@ -156,9 +168,24 @@ export class ResponseFilter implements Downstream {
     this.#begin(response)
   }
 
+  #replaceWith({ status, headers, body }: AnswerReply): void {
+    this.#isReplaced = true
+    this.#isDeciding = false
+    this.#held = []
+    this.#client.sendHead(answerHead(status, headers), body.length)
+    if (body.length > 0 && this.#exchange.method !== 'HEAD') this.#client.sendBody(body)
+    this.#client.endResponse(undefined)
+    this.#client.flush()
+  }
+
   #begin(response: ChangedResponse): void {
     const waited = this.#isDeciding
     this.#isDeciding = false
+    if (response.replacement) {
+      // What is short is read to its end, so that the connection can be used again.
+      if (response.isLong) this.#events.onReplaced()
+      return this.#replaceWith(response.replacement)
+    }
     if (response.hasBody) this.#connect(response.streams)
     this.#client.sendHead(response.head, this.#streams.length > 0 ? undefined : response.contentLength)
     if (!waited) return
@@ -193,6 +220,7 @@ class ChangedResponse implements PluginResponse {
   status: number
   readonly contentLength: number | undefined
   readonly streams: Duplex[] = []
+  replacement: AnswerReply | undefined
   readonly #method: string
   readonly #head: MessageHead
   #names: HeaderName[]
@@ -209,6 +237,13 @@ class ChangedResponse implements PluginResponse {
 
   get hasBody(): boolean {
     return this.#method !== 'HEAD' && this.status !== 204 && this.status !== 304 && this.contentLength !== 0
+  }
+
+  /** Of the upstream's own answer. */
+  get isLong(): boolean {
+    const { status } = this.#head
+    if (this.#method === 'HEAD' || status === 204 || status === 304) return false
+    return this.contentLength === undefined || this.contentLength > 65_536
   }
 
   get head(): MessageHead {
@@ -234,6 +269,10 @@ class ChangedResponse implements PluginResponse {
     const { lower } = settableField(name, '')
     this.#values = this.#values.filter((_, index) => this.#names[index]!.lower !== lower)
     this.#names = this.#names.filter((field) => field.lower !== lower)
+  }
+
+  replaceWith(answer: AnswerReply): void {
+    this.replacement = answer
   }
 
   pipe(stream: Duplex): void {

@@ -58,6 +58,8 @@ export interface PluginResponse {
   headers(): Iterable<readonly [name: string, value: string]>
   setHeader(name: string, value: string): void
   removeHeader(name: string): void
+  /** Gives the client another answer in the place of this one, whose body is not read. */
+  replaceWith(answer: AnswerReply): void
   /** Leads the body through a stream. Plugins' streams follow each other in the order of the calls. */
   pipe(stream: Duplex): void
 }
@@ -99,6 +101,15 @@ export interface Exchange {
    * several authentication plugins that knows the client counts.
    */
   authenticate(consumer: Consumer, claims?: Readonly<Record<string, unknown>>): void
+  /**
+   * Asks the upstream the same, beside the request itself, which may be answered meanwhile. Only while the request is
+   * on its way to the upstream, and has no body. `headers` are set as by `setHeader`.
+   * @throws where the upstream gives no answer, or one of more than `limit` bytes
+   */
+  fetchUpstream(
+    headers: readonly (readonly [name: string, value: string])[],
+    limit: number,
+  ): Promise<AnswerReply>
   /** Adds a header to the answer, whoever makes it. */
   addResponseHeader(name: string, value: string): void
   /** Gives the answer this one value, in the place of any that the upstream sent. */
@@ -146,6 +157,8 @@ export interface PluginHandlers {
   onRequest?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>
   /** An upstream has answered. Plugins see the answer in the opposite order: who saw the request last is first. */
   onResponse?(exchange: Exchange, response: PluginResponse): void | Promise<void>
+  /** No upstream could answer, for this reason; an answer that is returned goes to the client in its place. */
+  onUpstreamError?(exchange: Exchange, problem: ProblemReply): AnswerReply | undefined
   /** The exchange is over, however it ended. Must not wait. */
   onEnd?(exchange: Exchange, outcome: Outcome): void
 }

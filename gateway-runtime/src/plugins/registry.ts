@@ -2,6 +2,7 @@ import { keyAuth } from './authentication/key-auth.ts'
 import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
 import type { PluginDefinition } from './contract.ts'
+import { proxyCache } from './proxy-cache/proxy-cache.ts'
 import { rateLimiting } from './rate-limiting/rate-limiting.ts'
 import { botDetection } from './request-response/bot-detection.ts'
 import { compression } from './request-response/compression.ts'
@@ -15,6 +16,7 @@ import { securityHeaders } from './request-response/security-headers.ts'
 const ownPlugins = [
   rateLimiting,
   keyAuth,
+  proxyCache,
   acl,
   ipRestriction,
   botDetection,
