@@ -48,6 +48,8 @@ export interface TestGateway {
   errorLog(): Promise<string>
   /** Runs gateway-cli against this gateway. */
   cli(...args: string[]): Promise<CliResult>
+  /** The same, with a text on its standard input. */
+  cliWithInput(input: string, ...args: string[]): Promise<CliResult>
   /** Stops the process and deletes the folder. */
   stop(): Promise<Exit>
 }
@@ -115,6 +117,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     },
     errorLog: () => readIfThere(join(logDirectory, 'error.log')),
     cli: (...args) => runCli(['--config', configDirectory, ...args]),
+    cliWithInput: (input, ...args) => runCli(['--config', configDirectory, ...args], input),
     stop: async () => {
       const exit = await gateway.stop()
       await remove()
@@ -139,10 +142,12 @@ function complete(text: string, defaults: Record<string, unknown>): string {
 
 const readIfThere = (path: string) => readFile(path, 'utf8').catch(() => '')
 
-const runCli = (args: string[]) =>
+const runCli = (args: string[], input = '') =>
   new Promise<CliResult>((resolve) => {
     const command = [join(sources, 'gateway-cli.ts'), ...args]
-    execFile(process.execPath, command, { timeout: 20_000 }, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, command, { timeout: 20_000 }, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr })
     })
+    // A command that reads none may have ended before.
+    child.stdin?.on('error', () => {}).end(input)
   })

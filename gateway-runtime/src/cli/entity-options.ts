@@ -2,9 +2,11 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { type Collection, parseDuration } from '../config/index.ts'
 import type { Entity } from '../control-plane/admin-api/entities.ts'
 import { apiKeyHash } from '../plugins/authentication/api-key.ts'
+import { hashPassword } from '../plugins/authentication/password-hash.ts'
 import { CliError } from './cli-error.ts'
 import type { GatewayAccess } from './gateway-access.ts'
 import { parsePluginSettings } from './plugin-settings.ts'
+import { readPassword } from './read-password.ts'
 
 /** How entities of a collection are made from the options of `add`. */
 export interface EntityOptions {
@@ -123,12 +125,22 @@ export const entityOptions: Readonly<Record<Collection, EntityOptions>> = {
         .requiredOption('--name <name>', 'name of the consumer')
         .option('--custom-id <id>', 'what another system calls it')
         .option('--groups <list>', 'groups it is in, for acl', list)
-        .option('--api-key <key>', 'API key for key-auth; only its hash is stored'),
+        .option('--api-key <key>', 'API key for key-auth; only its hash is stored')
+        .option(
+          '--basic-auth <user>',
+          'user name for basic-auth; the password is read from standard input, and only its hash is stored',
+        ),
     make: async (add) => {
-      const { apiKey } = add.opts<{ apiKey?: string }>()
+      const { apiKey, basicAuth } = add.opts<{ apiKey?: string; basicAuth?: string }>()
+      const credentials = {
+        ...(apiKey !== undefined && { 'key-auth': [{ hash: apiKeyHash(apiKey) }] }),
+        ...(basicAuth !== undefined && {
+          'basic-auth': [{ username: basicAuth, hash: await hashPassword(await readPassword(basicAuth)) }],
+        }),
+      }
       return {
         ...given(add.opts(), ['name', 'custom-id', 'groups']),
-        ...(apiKey !== undefined && { credentials: { 'key-auth': [{ hash: apiKeyHash(apiKey) }] } }),
+        ...(Object.keys(credentials).length > 0 && { credentials }),
       }
     },
   },

@@ -1,3 +1,4 @@
+import { basicAuth } from './authentication/basic-auth.ts'
 import { keyAuth } from './authentication/key-auth.ts'
 import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
@@ -17,6 +18,7 @@ const ownPlugins = [
   rateLimiting,
   keyAuth,
   proxyCache,
+  basicAuth,
   acl,
   ipRestriction,
   botDetection,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { queryParameter, withoutParameter } from '../../data-plane/query-parameter.ts'
 import { defineCredentials, definePlugin, type Exchange, type ProblemReply } from '../contract.ts'
 import { apiKeyHash } from './api-key.ts'
+import { commonSettings } from './common-settings.ts'
 
 const missing: ProblemReply = { status: 401, code: 'no-api-key', detail: 'This needs an API key.' }
 const unknown: ProblemReply = { status: 401, code: 'unknown-api-key', detail: 'This API key is not known.' }
@@ -23,11 +24,7 @@ export const keyAuth = definePlugin({
       ),
     key_in_header: z.boolean().default(true),
     key_in_query: z.boolean().default(true),
-    hide_credentials: z.boolean().default(true).describe('Whether the key is kept from the service.'),
-    anonymous: z
-      .boolean()
-      .default(false)
-      .describe('Whether requests without a key pass, with no consumer. One with a wrong key never does.'),
+    ...commonSettings,
   }),
   examples: [{ key_names: ['apikey', 'x-api-key'], key_in_query: false }],
   credentials: defineCredentials({
