@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { App, type TerraformStack } from 'cdktf'
-import { AwsStack } from './aws-stack.ts'
+import { AwsStack, regionCount } from './aws-stack.ts'
 import type { AwsEnvironment, HostsEnvironment, LocalEnvironment } from './environment.ts'
 import { type EnvironmentFolder, environmentNames, readEnvironment } from './environment-folder.ts'
 import { HostsStack } from './hosts-stack.ts'
@@ -29,7 +29,7 @@ export interface GatehouseAppProps {
 }
 
 /**
- * One stack an environment, each named as its folder.
+ * One stack an environment, each named as its folder; on AWS, one more for each further region.
  * @throws Error that names file, line and column when a file of an environment is wrong, or that an environment is
  * unknown and which there are
  */
@@ -47,7 +47,7 @@ export class GatehouseApp extends App {
     this.environments = known
       .filter((name) => names?.includes(name) ?? true)
       .map((name) => readEnvironment(shownPath(environments), name))
-      .map((folder) => ({ folder, stack: createStack(this, folder) }))
+      .flatMap((folder) => createStacks(this, folder).map((stack) => ({ folder, stack })))
   }
 
   /** cdktf 0.21 calls the deprecated util.isArray for every output, of which users can do nothing. */
@@ -68,13 +68,17 @@ function shownPath(directory: string): string {
   return path === '' || path.startsWith('..') ? directory : path
 }
 
-function createStack(app: App, folder: EnvironmentFolder): TerraformStack {
-  switch (folder.environment.target) {
+function createStacks(app: App, folder: EnvironmentFolder): TerraformStack[] {
+  const { environment } = folder
+  switch (environment.target) {
     case 'aws':
-      return new AwsStack(app, folder as EnvironmentFolder<AwsEnvironment>)
+      return Array.from(
+        { length: regionCount(environment) },
+        (_, index) => new AwsStack(app, folder as EnvironmentFolder<AwsEnvironment>, index),
+      )
     case 'hosts':
-      return new HostsStack(app, folder as EnvironmentFolder<HostsEnvironment>)
+      return [new HostsStack(app, folder as EnvironmentFolder<HostsEnvironment>)]
     case 'local':
-      return new LocalStack(app, folder as EnvironmentFolder<LocalEnvironment>)
+      return [new LocalStack(app, folder as EnvironmentFolder<LocalEnvironment>)]
   }
 }

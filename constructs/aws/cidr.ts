@@ -74,3 +74,17 @@ export function subnetCidr(cidr: string, zone: string, tier: Tier): string {
 
 /** Whether a text is the name of an availability zone (no local or wavelength zone). */
 export const isZone = (text: string) => /^[a-z]{2}(-[a-z]+)+-\d[a-h]$/.test(text)
+
+/** Which of the /64 networks of the VPC's IPv6 /56 a subnet gets; follows from zone and tier, as its IPv4 network does. */
+export const ipv6SubnetIndex = (zone: string, tier: Tier): number =>
+  zoneLetters.indexOf(zone.at(-1)!) * 4 + ['public', 'private', 'data'].indexOf(tier)
+
+/** Addresses of a network that instances can have: AWS keeps five of every subnet (VPC User Guide, "Subnet sizing"). */
+export const usableAddresses = (cidr: string): number => 2 ** (32 - parseNetwork(cidr).prefix) - 5
+
+/** Whether two IPv4 networks share an address. */
+export function overlaps(a: string, b: string): boolean {
+  const [first, second] = [parseNetwork(a), parseNetwork(b)]
+  const size = 2 ** (32 - Math.min(first.prefix, second.prefix))
+  return Math.floor(first.first / size) === Math.floor(second.first / size)
+}

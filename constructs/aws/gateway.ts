@@ -1,196 +1,280 @@
+import { Aspects } from 'cdktf'
 import { Construct } from 'constructs'
-import type { AptRepository } from '../host-bootstrap/index.ts'
+import type { AlarmTopics } from './alarm.ts'
+import { Alerts } from './alerts.ts'
+import { PermissionsBoundary, TagAll } from './aspects.ts'
+import { Budget } from './budget.ts'
+import { Certificates } from './certificates.ts'
+import { ConfigBucket, type ConfigSource } from './config-bucket.ts'
+import { ConfigDatabase, type Database } from './config-database.ts'
+import { Dashboard } from './dashboard.ts'
 import { GatewayDns } from './dns.ts'
+import { EncryptionKey, type Key } from './encryption-key.ts'
 import { AllowedTraffic } from './firewall.ts'
+import { GatewayImage } from './gateway-image.ts'
+import type { GatewayOutputs, GatewayProps } from './gateway-props.ts'
+import { architectureOf } from './instance-type.ts'
 import { type Balancer, LoadBalancer } from './load-balancer.ts'
+import { awsName } from './names.ts'
 import { GatewayNetwork, type Network } from './network.ts'
-import { type Fleet, NodeFleet } from './node-fleet.ts'
+import { type Fleet, NodeFleet, type NodeFleetProps } from './node-fleet.ts'
+import { defaultInstanceTypes } from './node-fleet-props.ts'
+import { Observability } from './observability.ts'
+import type { Statement } from './policy.ts'
 import { type Redis, RedisCluster } from './redis-cluster.ts'
 import { VirtualIp, type ZoneAddresses } from './virtual-ip.ts'
-
-export interface GatewayProps {
-  /** Begins the names of all resources; 1 to 40 lower-case letters, digits and single "-", a letter first. */
-  readonly name: string
-  /** Availability zones, such as eu-central-1a; two or more, for the failover of Redis. */
-  readonly zones: readonly string[]
-  /** Configuration files by name (`config.yaml`, `services.yaml`), as people wrote them. */
-  readonly configuration: Readonly<Record<string, string>>
-  /**
-   * TCP ports of the listeners in that configuration.
-   * @default [80, 443]
-   */
-  readonly ingressPorts?: readonly number[]
-  /** Public hosted zone, there already, that the domains stand in: `example.com`. */
-  readonly dnsZone: string
-  /** Names that lead to the gateway: `api.example.com`. */
-  readonly domains: readonly string[]
-  /**
-   * IPv4 network of the VPC, /16 to /23; not used where `network` is given.
-   * @default '10.0.0.0/16'
-   */
-  readonly cidr?: string
-  /**
-   * EC2 instance type of the nodes.
-   * @default 'c7i.xlarge'
-   */
-  readonly instanceType?: string
-  /**
-   * Image of the nodes: Debian 12 or newer.
-   * @default the newest Debian 13
-   */
-  readonly imageId?: string
-  /**
-   * Fewest nodes.
-   * @default 3
-   */
-  readonly minNodes?: number
-  /**
-   * Most nodes.
-   * @default 12
-   */
-  readonly maxNodes?: number
-  /**
-   * Size of a node's log volume, GiB.
-   * @default 50
-   */
-  readonly logVolumeSize?: number
-  /**
-   * ElastiCache node type.
-   * @default 'cache.r7g.large'
-   */
-  readonly redisNodeType?: string
-  /**
-   * Shards of Redis.
-   * @default 3
-   */
-  readonly redisShards?: number
-  /**
-   * Replicas of each shard.
-   * @default 2
-   */
-  readonly redisReplicas?: number
-  /**
-   * Networks (CIDR) that may reach SSH and the admin API on nodes, beside Session Manager.
-   * @default [] nobody
-   */
-  readonly managementNetworks?: readonly string[]
-  /**
-   * Networks (CIDR) that may reach metrics on 9090, beside the VPC itself.
-   * @default []
-   */
-  readonly monitoringNetworks?: readonly string[]
-  /**
-   * Where `gateway-runtime` is installed from.
-   * @default none: the image holds it
-   */
-  readonly aptRepository?: AptRepository
-  /**
-   * Whether AWS refuses to delete the load balancer.
-   * @default true
-   */
-  readonly deletionProtection?: boolean
-  /**
-   * Tags of instances and volumes.
-   * @default {}
-   */
-  readonly tags?: Readonly<Record<string, string>>
-
-  /** @default a new `GatewayNetwork` */
-  readonly network?: Network
-  /** @default a new `VirtualIp` */
-  readonly virtualIp?: ZoneAddresses
-  /** @default a new `LoadBalancer` */
-  readonly loadBalancer?: Balancer
-  /** @default a new `RedisCluster` */
-  readonly redis?: Redis
-  /** @default a new `NodeFleet` */
-  readonly fleet?: Fleet
-}
+import { nodeEndpointServices } from './vpc-endpoints.ts'
 
 /**
- * A whole gateway on AWS: network, virtual IPs, load balancer, Redis, nodes and DNS. Each part can be given as a prop,
- * or made otherwise by a subclass that overrides the method which makes it.
+ * A whole gateway on AWS: key, alerts, network, virtual IPs, load balancer, Redis, configuration, DNS, certificates,
+ * logs and alarms, nodes and a dashboard; a database, an image and a budget where they are asked for. Each part can be
+ * given as a prop, or made otherwise by a subclass that overrides the method which makes it.
+ *
+ * @example
+ * const gateway = new Gateway(stack, 'gateway', {
+ *   name: 'edge',
+ *   zones: ['eu-central-1a', 'eu-central-1b', 'eu-central-1c'],
+ *   configuration: { 'config.yaml': 'workers: auto' },
+ *   dnsZone: 'example.com',
+ *   domains: ['api.example.com'],
+ *   parts: { redis: { shards: 1 }, fleet: { minNodes: 2 } },
+ * })
+ * new TerraformOutput(stack, 'addresses', { value: gateway.outputs.virtualIps })
  * @throws ConstructError, from the part whose props are wrong
  */
 export class Gateway extends Construct {
+  readonly key: Key
+  readonly alarmTopics: AlarmTopics
   readonly network: Network
   readonly virtualIp: ZoneAddresses
   readonly loadBalancer: Balancer
   readonly redis: Redis
+  readonly database: Database | undefined
+  readonly configSource: ConfigSource
+  readonly dns: GatewayDns
+  readonly certificates: Certificates
+  readonly observability: Observability
   readonly fleet: Fleet
+  readonly greenFleet: Fleet | undefined
 
   constructor(scope: Construct, id: string, props: GatewayProps) {
     super(scope, id)
+    const { name, parts = {} } = props
+    this.key = props.key ?? new EncryptionKey(this, 'key', { name })
+    this.alarmTopics = props.alarmTopics ?? this.createAlerts(props)
     this.network = props.network ?? this.createNetwork(props)
     this.virtualIp = props.virtualIp ?? this.createVirtualIp(props)
     this.loadBalancer = props.loadBalancer ?? this.createLoadBalancer(props)
     this.redis = props.redis ?? this.createRedis(props)
-    this.fleet = props.fleet ?? this.createFleet(props)
-    this.createDns(props)
+    this.database = props.database ?? (parts.database && this.createDatabase(props))
+    this.configSource = props.configSource ?? this.createConfigSource(props)
+    this.dns = this.createDns(props)
+    this.certificates = this.createCertificates(props)
+    this.observability = this.createObservability(props)
+    const imageId = parts.image && this.createImage(props).imageId
+    const settings = this.#fleetProps(props, imageId)
+    this.fleet = props.fleet ?? this.createFleet(settings)
+    this.greenFleet = props.green && this.createGreenFleet({ ...settings, ...props.green })
+    this.#connect(this.fleet, '', props)
+    if (this.greenFleet) this.#connect(this.greenFleet, 'green-', props)
+    this.createDashboard(props)
+    if (parts.budget) {
+      new Budget(this, 'budget', { name, alarmTopics: this.alarmTopics, ...parts.budget })
+    }
+    Aspects.of(this).add(new TagAll(props.tags ?? {}))
+    if (props.permissionsBoundary) Aspects.of(this).add(new PermissionsBoundary(props.permissionsBoundary))
+  }
 
-    new AllowedTraffic(this, 'clients-to-nodes', {
-      fromSecurityGroupId: this.loadBalancer.securityGroupId,
-      toSecurityGroupId: this.fleet.securityGroupId,
-      ports: [...(props.ingressPorts ?? [80, 443]), 9090],
+  get outputs(): GatewayOutputs {
+    return {
+      virtualIps: this.virtualIp.addresses,
+      loadBalancer: this.loadBalancer.dnsName,
+      redis: `${this.redis.host}:${this.redis.port}`,
+      configuration: `s3://${this.configSource.bucket}/${this.configSource.manifestKey}`,
+      alarmTopics: this.alarmTopics,
+      nodeSecurityGroup: this.fleet.securityGroupId,
+    }
+  }
+
+  protected createAlerts({ name, parts }: GatewayProps): AlarmTopics {
+    return new Alerts(this, 'alerts', { name, key: this.key, ...parts?.alerts })
+  }
+
+  protected createNetwork({ name, zones, cidr = '10.0.0.0/16', parts }: GatewayProps): Network {
+    return new GatewayNetwork(this, 'network', {
+      name,
+      zones,
+      cidr,
+      key: this.key,
+      endpoints: nodeEndpointServices,
+      ...parts?.network,
     })
-    new AllowedTraffic(this, 'nodes-to-redis', {
-      fromSecurityGroupId: this.fleet.securityGroupId,
-      toSecurityGroupId: this.redis.securityGroupId,
-      ports: [this.redis.port],
-      egress: false,
-    })
   }
 
-  protected createNetwork({ name, zones, cidr = '10.0.0.0/16' }: GatewayProps): Network {
-    return new GatewayNetwork(this, 'network', { name, zones, cidr })
+  protected createVirtualIp({ name, deletionProtection = true }: GatewayProps): ZoneAddresses {
+    const zones = this.network.zones.map((zone) => zone.name)
+    return new VirtualIp(this, 'virtual-ip', { name, zones, keep: deletionProtection })
   }
 
-  protected createVirtualIp({ name }: GatewayProps): ZoneAddresses {
-    return new VirtualIp(this, 'virtual-ip', { name, zones: this.network.zones.map((zone) => zone.name) })
-  }
-
-  protected createLoadBalancer({ name, ingressPorts, deletionProtection }: GatewayProps): Balancer {
+  protected createLoadBalancer(props: GatewayProps): Balancer {
+    const { name, ingressPorts = [80, 443], deletionProtection = true, green, parts } = props
     return new LoadBalancer(this, 'load-balancer', {
       name,
       network: this.network,
       virtualIp: this.virtualIp,
-      ...defined({ ports: ingressPorts, deletionProtection }),
+      ports: ingressPorts,
+      deletionProtection,
+      greenPercent: green?.percent,
+      key: this.key,
+      alarmTopics: this.alarmTopics,
+      ...parts?.loadBalancer,
     })
   }
 
-  protected createRedis({ name, redisNodeType, redisShards, redisReplicas }: GatewayProps): Redis {
-    return new RedisCluster(this, 'redis', {
+  protected createRedis({ name, parts }: GatewayProps): Redis {
+    const { network, key, alarmTopics } = this
+    return new RedisCluster(this, 'redis', { name, network, key, alarmTopics, ...parts?.redis })
+  }
+
+  protected createDatabase({ name, deletionProtection = true, parts }: GatewayProps): Database {
+    const { network, key, alarmTopics } = this
+    return new ConfigDatabase(this, 'database', {
+      name,
+      network,
+      key,
+      alarmTopics,
+      deletionProtection,
+      ...parts?.database,
+    })
+  }
+
+  protected createConfigSource({ name, configuration }: GatewayProps): ConfigSource {
+    return new ConfigBucket(this, 'configuration', { name, files: configuration, key: this.key })
+  }
+
+  protected createDns({ dnsZone, domains, parts }: GatewayProps): GatewayDns {
+    return new GatewayDns(this, 'dns', {
+      zone: dnsZone,
+      domains,
+      target: this.loadBalancer,
+      ...(parts?.dns?.routing && { checkedAddresses: this.virtualIp.addresses }),
+      ...parts?.dns,
+    })
+  }
+
+  protected createCertificates({
+    name,
+    domains,
+    certificates = 'secrets',
+    parts,
+  }: GatewayProps): Certificates {
+    return new Certificates(this, 'certificates', {
+      name,
+      domains,
+      key: this.key,
+      zoneArn: this.dns.zoneArn,
+      acme: certificates === 'acme',
+      alarmTopics: this.alarmTopics,
+      ...parts?.certificates,
+    })
+  }
+
+  protected createObservability({ name, parts }: GatewayProps): Observability {
+    const { key, alarmTopics } = this
+    return new Observability(this, 'observability', { name, key, alarmTopics, ...parts?.observability })
+  }
+
+  protected createImage({ name, parts }: GatewayProps): GatewayImage {
+    const { packagePath = '', ...image } = parts?.image ?? {}
+    const architecture = architectureOf((parts?.fleet?.instanceTypes ?? defaultInstanceTypes)[0] ?? '')
+    return new GatewayImage(this, 'image', {
       name,
       network: this.network,
-      ...defined({ nodeType: redisNodeType, shards: redisShards, replicas: redisReplicas }),
+      key: this.key,
+      architecture,
+      packagePath,
+      ...image,
     })
   }
 
-  protected createFleet(props: GatewayProps): Fleet {
-    const { instanceType, imageId, minNodes, maxNodes, logVolumeSize, tags } = props
-    const { ingressPorts, managementNetworks, aptRepository } = props
-    return new NodeFleet(this, 'fleet', {
-      name: props.name,
+  /** @param props those of the fleet, complete */
+  protected createFleet(props: NodeFleetProps): Fleet {
+    return new NodeFleet(this, 'fleet', props)
+  }
+
+  /** @param props those of the first fleet, and what differs */
+  protected createGreenFleet(props: NodeFleetProps): Fleet {
+    return new NodeFleet(this, 'green-fleet', {
+      ...props,
+      name: awsName(40, props.name, 'green'),
+      targetGroupArns: this.loadBalancer.greenTargetGroupArns,
+    })
+  }
+
+  protected createDashboard({ name }: GatewayProps) {
+    const groups = [this.fleet, this.greenFleet].flatMap((fleet) => fleet?.autoscalingGroupName ?? [])
+    new Dashboard(this, 'dashboard', { name, loadBalancer: this.loadBalancer.metricName, groups })
+  }
+
+  #fleetProps(props: GatewayProps, imageId: string | undefined): NodeFleetProps {
+    const { name, tags = {}, certificates, ingressPorts = [80, 443], managementNetworks = [] } = props
+    return {
+      name,
+      gateway: name,
+      tags,
       network: this.network,
+      key: this.key,
+      alarmTopics: this.alarmTopics,
+      rollbackAlarms: this.observability.rollbackAlarms,
       targetGroupArns: this.loadBalancer.targetGroupArns,
-      redisConnectArns: this.redis.connectArns,
+      configSource: this.configSource,
+      internetPorts: certificates === 'acme' ? [443] : [],
+      imageId,
+      statements: [
+        ...this.certificates.statements,
+        ...this.observability.statements,
+        ...connectStatements(this.redis, this.database),
+      ],
       host: {
         configuration: props.configuration,
+        ingressPorts,
+        managementNetworks,
         // The load balancer checks the health of nodes from its own addresses within the VPC.
         monitoringNetworks: [this.network.cidr, ...(props.monitoringNetworks ?? [])],
-        ...defined({ ingressPorts, managementNetworks, aptRepository }),
+        ...(props.aptRepository && { aptRepository: props.aptRepository }),
       },
-      ...defined({ instanceType, imageId, minNodes, maxNodes, logVolumeSize, tags }),
-    })
+      ...props.parts?.fleet,
+    }
   }
 
-  protected createDns({ dnsZone, domains }: GatewayProps): void {
-    new GatewayDns(this, 'dns', { zone: dnsZone, domains, target: this.loadBalancer })
+  #connect(fleet: Fleet, prefix: '' | 'green-', { ingressPorts = [80, 443], parts }: GatewayProps) {
+    new AllowedTraffic(this, `${prefix}clients-to-nodes`, {
+      fromSecurityGroupId: this.loadBalancer.securityGroupId,
+      toSecurityGroupId: fleet.securityGroupId,
+      ports: [...ingressPorts, parts?.loadBalancer?.healthCheck?.port ?? 9090],
+      description: 'Clients and health checks through the load balancer',
+    })
+    const letNodesReach = (to: { securityGroupId: string; port: number }, what: string) =>
+      new AllowedTraffic(this, `${prefix}nodes-to-${what}`, {
+        fromSecurityGroupId: fleet.securityGroupId,
+        toSecurityGroupId: to.securityGroupId,
+        ports: [to.port],
+        description: `Gateway nodes use ${what}`,
+        egress: false,
+      })
+    letNodesReach(this.redis, 'redis')
+    if (this.database) letNodesReach(this.database, 'database')
   }
 }
 
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
-
-/** Leaves out what is undefined, so that the defaults of the part stand. */
-const defined = <T extends object>(values: T) =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>
+/** What lets nodes connect to their stores with their role in place of a password. */
+function connectStatements(redis: Redis, database: Database | undefined): Statement[] {
+  const statements: Statement[] = []
+  if (redis.connectArns.length > 0) {
+    statements.push({ sid: 'ConnectRedis', actions: ['elasticache:Connect'], resources: redis.connectArns })
+  }
+  if (database && database.connectArns.length > 0) {
+    statements.push({ sid: 'ConnectDatabase', actions: ['rds-db:connect'], resources: database.connectArns })
+  }
+  return statements
+}

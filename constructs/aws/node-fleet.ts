@@ -1,82 +1,48 @@
 import { AutoscalingGroup } from '@cdktf/provider-aws/lib/autoscaling-group/index.js'
-import { AutoscalingPolicy } from '@cdktf/provider-aws/lib/autoscaling-policy/index.js'
-import { DataAwsAmi } from '@cdktf/provider-aws/lib/data-aws-ami/index.js'
-import { LaunchTemplate } from '@cdktf/provider-aws/lib/launch-template/index.js'
-import { SecurityGroup } from '@cdktf/provider-aws/lib/security-group/index.js'
-import { VpcSecurityGroupEgressRule } from '@cdktf/provider-aws/lib/vpc-security-group-egress-rule/index.js'
-import { VpcSecurityGroupIngressRule } from '@cdktf/provider-aws/lib/vpc-security-group-ingress-rule/index.js'
+import { AutoscalingLifecycleHook } from '@cdktf/provider-aws/lib/autoscaling-lifecycle-hook/index.js'
+import { IamServiceLinkedRole } from '@cdktf/provider-aws/lib/iam-service-linked-role/index.js'
+import { KmsGrant } from '@cdktf/provider-aws/lib/kms-grant/index.js'
+import type { LaunchTemplate } from '@cdktf/provider-aws/lib/launch-template/index.js'
 import { Construct } from 'constructs'
-import { checkProps, withPath } from '../errors.ts'
-import { type HostDescription, renderHostBootstrap, renderUserData } from '../host-bootstrap/index.ts'
-import { awsName, baseNameRule, isBaseName } from './names.ts'
-import type { Network } from './network.ts'
+import { ConstructError } from '../errors.ts'
+import { lifecycleHooks } from '../host-bootstrap/index.ts'
+import { accountOf } from './account.ts'
+import { Alarm } from './alarm.ts'
+import { EncryptionKey, type Key } from './encryption-key.ts'
+import { checkFleet } from './fleet-rules.ts'
+import { createScaling, metricNamespace } from './fleet-scaling.ts'
+import { LogVolume } from './log-volume.ts'
+import { awsName } from './names.ts'
+import { createNodeFirewall } from './node-firewall.ts'
+import { defaultInstanceTypes, type NodeFleetProps } from './node-fleet-props.ts'
 import { NodeRole } from './node-role.ts'
+import { createTemplate } from './node-template.ts'
+import type { Statement } from './policy.ts'
+
+export type { NodeFleetProps } from './node-fleet-props.ts'
 
 /** What other constructs need of a fleet. */
 export interface Fleet {
   readonly securityGroupId: string
+  /** Name of the auto scaling group; undefined where there is none. */
+  readonly autoscalingGroupName?: string | undefined
 }
-
-export interface NodeFleetProps {
-  /** Begins the names of all resources; 1 to 40 lower-case letters, digits and "-". */
-  readonly name: string
-  /** Nodes stand in its private subnets. */
-  readonly network: Network
-  /** What a node is to be; becomes the user data. The log device is the volume of this construct. */
-  readonly host: Omit<HostDescription, 'logDevice'>
-  /** Target groups that nodes register with; their health checks replace a node. */
-  readonly targetGroupArns: readonly string[]
-  /**
-   * EC2 instance type; x86 and Graviton both serve.
-   * @default 'c7i.xlarge' 4 vCPU, 8 GiB
-   */
-  readonly instanceType?: string
-  /**
-   * Id of the image, such as ami-0123456789abcdef0: Debian 12 or newer.
-   * @default the newest Debian 13 for the instance type: a new one rolls through the fleet with the next deployment
-   */
-  readonly imageId?: string
-  /**
-   * Fewest nodes, 1 or more.
-   * @default 3
-   */
-  readonly minNodes?: number
-  /**
-   * Most nodes, at least minNodes.
-   * @default 12
-   */
-  readonly maxNodes?: number
-  /**
-   * Average CPU that the fleet is kept at, percent, 10 to 90.
-   * @default 50
-   */
-  readonly targetCpu?: number
-  /**
-   * Size of the log volume, GiB, 1 to 16384.
-   * @default 50
-   */
-  readonly logVolumeSize?: number
-  /**
-   * Resources that nodes may `elasticache:Connect` to.
-   * @default []
-   */
-  readonly redisConnectArns?: readonly string[]
-  /**
-   * Tags of instances and volumes; the default tags of the provider do not reach what the group launches.
-   * @default {}
-   */
-  readonly tags?: Readonly<Record<string, string>>
-}
-
-/** Account of Debian's cloud team (wiki.debian.org/Cloud/AmazonEC2Image). */
-const debianAccount = '136693071363'
-
-/** Whether an instance type is of the Graviton family: c7g, m6gd, im4gn, a1. */
-export const isGraviton = (instanceType: string) => /^([a-z]+\d+g|a1\.)/.test(instanceType)
 
 /**
- * Nodes that are launched from one template, spread over the zones, kept in number by load and replaced when they
- * fail. A change of the template rolls through the fleet with no less than nine tenths of it serving.
+ * Nodes that are launched from one template, spread over the zones, kept in number by CPU and requests, and replaced
+ * when they fail. A node joins once it is ready, and drains before it leaves. A change of the template rolls through
+ * the fleet in three steps with no less than nine tenths of it serving, and back again when an alarm goes off.
+ *
+ * @example
+ * const zones = ['eu-central-1a', 'eu-central-1b']
+ * const network = new GatewayNetwork(stack, 'network', { name: 'edge', cidr: '10.20.0.0/16', zones })
+ * new NodeFleet(stack, 'fleet', {
+ *   name: 'edge',
+ *   network,
+ *   targetGroupArns: [],
+ *   host: { configuration: { 'config.yaml': 'workers: auto' } },
+ *   instanceTypes: ['c7gd.xlarge', 'c6gd.xlarge'],
+ * })
  * @throws ConstructError when a value is out of range or the user data is larger than 16 KiB
  */
 export class NodeFleet extends Construct implements Fleet {
@@ -86,137 +52,189 @@ export class NodeFleet extends Construct implements Fleet {
   constructor(scope: Construct, id: string, props: NodeFleetProps) {
     super(scope, id)
     checkFleet(this, props)
-    const { name, network, minNodes = 3, maxNodes = 12, targetCpu = 50, tags = {} } = props
-
-    const securityGroup = new SecurityGroup(this, 'security-group', {
-      name: awsName(64, name, 'nodes'),
-      description: 'Gateway nodes',
-      vpcId: network.vpcId,
-      tags: { Name: `${name}-nodes` },
-    })
-    // A gateway connects to whatever services are configured, wherever they are.
-    new VpcSecurityGroupEgressRule(this, 'egress', {
+    this.#checkWarmPool(props)
+    const { name, alarmTopics: topics } = props
+    const key = props.key ?? new EncryptionKey(this, 'key', { name, purpose: 'nodes' })
+    const role = new NodeRole(this, 'role', { name, statements: nodeStatements(this, props) })
+    const securityGroup = createNodeFirewall(this, props)
+    const template = createTemplate(this, props, {
+      key,
+      instanceProfileArn: role.instanceProfileArn,
       securityGroupId: securityGroup.id,
-      ipProtocol: '-1',
-      cidrIpv4: '0.0.0.0/0',
     })
-    for (const network of props.host.managementNetworks ?? []) {
-      for (const port of [props.host.sshPort ?? 22, 8444]) letIn(this, securityGroup, port, network)
-    }
-    for (const network of props.host.monitoringNetworks ?? []) letIn(this, securityGroup, 9090, network)
-    const template = createTemplate(this, props, securityGroup)
-    const group = new AutoscalingGroup(this, 'group', {
-      name: awsName(255, name),
-      vpcZoneIdentifier: network.zones.map((zone) => zone.privateSubnetId),
-      minSize: minNodes,
-      maxSize: maxNodes,
-      launchTemplate: { id: template.id, version: template.getStringAttribute('latest_version') },
-      targetGroupArns: [...props.targetGroupArns],
-      healthCheckType: 'ELB',
-      healthCheckGracePeriod: 300,
-      defaultInstanceWarmup: 120,
-      instanceMaintenancePolicy: { minHealthyPercentage: 90, maxHealthyPercentage: 120 },
-      instanceRefresh: {
-        strategy: 'Rolling',
-        preferences: { minHealthyPercentage: 90, maxHealthyPercentage: 120, autoRollback: true },
+    const group = createGroup(this, props, { template, key, role })
+    createScaling(this, group.name, props)
+    new Alarm(this, 'no-room', {
+      name,
+      topics,
+      severity: 'tell',
+      description: `${name} has had as many nodes as it may have for a quarter of an hour: raise maxNodes, or find out why so many are needed`,
+      metric: {
+        namespace: 'AWS/AutoScaling',
+        name: 'GroupInServiceInstances',
+        dimensions: { AutoScalingGroupName: group.name },
+        statistic: 'Minimum',
       },
-      tag: Object.entries({ ...tags, Name: name }).map(([key, value]) => ({
-        key,
-        value,
-        propagateAtLaunch: true,
-      })),
-    })
-    new AutoscalingPolicy(this, 'target-cpu', {
-      name: awsName(255, name, 'cpu'),
-      autoscalingGroupName: group.name,
-      policyType: 'TargetTrackingScaling',
-      targetTrackingConfiguration: {
-        targetValue: targetCpu,
-        predefinedMetricSpecification: { predefinedMetricType: 'ASGAverageCPUUtilization' },
-      },
+      comparison: '>=',
+      threshold: props.maxNodes ?? 12,
+      periods: 15,
     })
     this.securityGroupId = securityGroup.id
     this.autoscalingGroupName = group.name
   }
+
+  #checkWarmPool({ warmPool, logVolume, instanceTypes = defaultInstanceTypes }: NodeFleetProps) {
+    if (!warmPool || (logVolume ?? LogVolume.for(instanceTypes)).survivesStop) return
+    throw new ConstructError(this, [
+      'warmPool: expected LogVolume.gp3() with it: a stopped instance loses its own disks',
+    ])
+  }
 }
 
-function checkFleet(scope: Construct, props: NodeFleetProps) {
-  const { name, instanceType = 'c7i.xlarge', imageId, minNodes = 3, maxNodes = 12, targetCpu = 50 } = props
-  const { logVolumeSize = 50 } = props
-  checkProps(scope, [
-    [isBaseName(name), `name: ${baseNameRule}, got ${JSON.stringify(name)}`],
-    [
-      /^[a-z][a-z0-9-]*\.[a-z0-9-]+$/.test(instanceType),
-      `instanceType: expected such as c7i.xlarge, got ${JSON.stringify(instanceType)}`,
-    ],
-    [
-      imageId === undefined || /^ami-[0-9a-f]{8,17}$/.test(imageId),
-      `imageId: expected such as ami-0123456789abcdef0, got ${JSON.stringify(imageId)}`,
-    ],
-    [Number.isInteger(minNodes) && minNodes >= 1, `minNodes: expected 1 or more, got ${minNodes}`],
-    [
-      Number.isInteger(maxNodes) && maxNodes >= minNodes,
-      `maxNodes: expected ${minNodes} (minNodes) or more, got ${maxNodes}`,
-    ],
-    [targetCpu >= 10 && targetCpu <= 90, `targetCpu: expected 10 to 90 percent, got ${targetCpu}`],
-    [
-      Number.isInteger(logVolumeSize) && logVolumeSize >= 1 && logVolumeSize <= 16_384,
-      `logVolumeSize: expected 1 to 16384 GiB, got ${logVolumeSize}`,
-    ],
-  ])
-}
-
-function letIn(scope: Construct, securityGroup: SecurityGroup, port: number, network: string) {
-  new VpcSecurityGroupIngressRule(scope, `ingress-${port}-${network}`, {
-    securityGroupId: securityGroup.id,
-    ipProtocol: 'tcp',
-    fromPort: port,
-    toPort: port,
-    ...(network.includes(':') ? { cidrIpv6: network } : { cidrIpv4: network }),
-  })
-}
-
-function createTemplate(
+/** What a node needs to follow its configuration, to complete its hooks and to be seen. */
+function nodeStatements(
   scope: Construct,
-  props: NodeFleetProps,
-  securityGroup: SecurityGroup,
-): LaunchTemplate {
-  const { name, instanceType = 'c7i.xlarge', logVolumeSize = 50, tags = {} } = props
-  const role = new NodeRole(scope, 'role', { name, redisConnectArns: props.redisConnectArns ?? [] })
-  const userData = withPath(scope, () =>
-    renderUserData(renderHostBootstrap({ ...props.host, logDevice: 'auto' })),
-  )
-  const encrypted = { encrypted: 'true', volumeType: 'gp3', deleteOnTermination: 'true' }
-  return new LaunchTemplate(scope, 'template', {
-    name: awsName(128, name),
-    updateDefaultVersion: true,
-    instanceType,
-    imageId: props.imageId ?? newestDebian(scope, isGraviton(instanceType) ? 'arm64' : 'amd64').id,
-    userData,
-    vpcSecurityGroupIds: [securityGroup.id],
-    iamInstanceProfile: { arn: role.instanceProfileArn },
-    ebsOptimized: 'true',
-    monitoring: { enabled: true },
-    // Session tokens only, and none for what runs behind another hop, such as a container.
-    metadataOptions: { httpEndpoint: 'enabled', httpTokens: 'required', httpPutResponseHopLimit: 1 },
-    blockDeviceMappings: [
-      { deviceName: '/dev/xvda', ebs: { ...encrypted, volumeSize: 16 } },
-      { deviceName: '/dev/sdf', ebs: { ...encrypted, volumeSize: logVolumeSize } },
+  { name, gateway = name, configSource, statements = [] }: NodeFleetProps,
+): Statement[] {
+  const { id, partition, region } = accountOf(scope)
+  const group = awsName(255, name)
+  return [
+    {
+      sid: 'CompleteLifecycle',
+      actions: ['autoscaling:CompleteLifecycleAction'],
+      resources: [
+        `arn:${partition}:autoscaling:${region}:${id}:autoScalingGroup:*:autoScalingGroupName/${group}`,
+      ],
+      wildcardReason: 'the id of a group is made by AWS; its name says which one it is',
+    },
+    {
+      sid: 'SendMetrics',
+      actions: ['cloudwatch:PutMetricData'],
+      resources: ['*'],
+      conditions: { StringEquals: { 'cloudwatch:namespace': metricNamespace(gateway) } },
+      wildcardReason: 'this action knows no resources; the condition keeps it to one namespace',
+    },
+    ...(configSource?.statements ?? []),
+    ...statements,
+  ]
+}
+
+interface GroupParts {
+  readonly template: LaunchTemplate
+  readonly key: Key
+  readonly role: NodeRole
+}
+
+function createGroup(scope: Construct, props: NodeFleetProps, { template, key, role }: GroupParts) {
+  const { name, network, instanceTypes = defaultInstanceTypes, warmPool } = props
+  const { minNodes = 3, maxNodes = 12, tags = {}, spotPercent = 0, drainTimeout = 120 } = props
+  const { serviceRole, grant } = allowVolumes(scope, name, key)
+  const launched = { launchTemplateId: template.id, version: template.getStringAttribute('latest_version') }
+  const group = new AutoscalingGroup(scope, 'group', {
+    name: awsName(255, name),
+    vpcZoneIdentifier: network.zones.map((zone) => zone.privateSubnetId),
+    minSize: minNodes,
+    maxSize: maxNodes,
+    serviceLinkedRoleArn: serviceRole.arn,
+    mixedInstancesPolicy: {
+      instancesDistribution: {
+        onDemandAllocationStrategy: 'prioritized',
+        onDemandPercentageAboveBaseCapacity: 100 - spotPercent,
+        spotAllocationStrategy: 'price-capacity-optimized',
+      },
+      launchTemplate: {
+        launchTemplateSpecification: launched,
+        override: instanceTypes.map((instanceType) => ({ instanceType })),
+      },
+    },
+    capacityRebalance: spotPercent > 0,
+    targetGroupArns: [...props.targetGroupArns],
+    healthCheckType: 'ELB',
+    healthCheckGracePeriod: 300,
+    defaultInstanceWarmup: 120,
+    waitForCapacityTimeout: '20m',
+    enabledMetrics: [
+      'GroupDesiredCapacity',
+      'GroupInServiceInstances',
+      'GroupPendingInstances',
+      'GroupTerminatingInstances',
     ],
-    tagSpecifications: ['instance', 'volume', 'network-interface'].map((resourceType) => ({
-      resourceType,
-      tags: { ...tags, Name: name },
+    instanceMaintenancePolicy: { minHealthyPercentage: 90, maxHealthyPercentage: 120 },
+    instanceRefresh: instanceRefresh(props.rollbackAlarms ?? []),
+    // There from the first instance on, unlike a hook that is made after the group.
+    initialLifecycleHook: [
+      {
+        name: lifecycleHooks.launch,
+        lifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+        defaultResult: 'ABANDON',
+        heartbeatTimeout: 900,
+      },
+    ],
+    ...(warmPool && {
+      warmPool: {
+        poolState: 'Stopped',
+        minSize: warmPool.minSize,
+        ...(warmPool.maxPrepared !== undefined && { maxGroupPreparedCapacity: warmPool.maxPrepared }),
+        instanceReusePolicy: { reuseOnScaleIn: false },
+      },
+    }),
+    tag: Object.entries({ ...tags, Name: name }).map(([key, value]) => ({
+      key,
+      value,
+      propagateAtLaunch: true,
     })),
+    dependsOn: [grant, role.policy],
+  })
+  new AutoscalingLifecycleHook(scope, 'terminate-hook', {
+    name: lifecycleHooks.terminate,
+    autoscalingGroupName: group.name,
+    lifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+    defaultResult: 'CONTINUE',
+    heartbeatTimeout: drainTimeout,
+  })
+  return group
+}
+
+/** In three steps with a look between them; nodes that are right already stay. */
+const instanceRefresh = (rollbackAlarms: readonly string[]) => ({
+  strategy: 'Rolling',
+  preferences: {
+    minHealthyPercentage: 90,
+    maxHealthyPercentage: 120,
+    instanceWarmup: '120',
+    skipMatching: true,
+    autoRollback: true,
+    checkpointPercentages: [20, 50, 100],
+    checkpointDelay: '300',
+    ...(rollbackAlarms.length > 0 && { alarmSpecification: { alarms: [...rollbackAlarms] } }),
+  },
+})
+
+/**
+ * A role of EC2 Auto Scaling for this group alone, and the grant by which it launches encrypted volumes. Source: EC2
+ * Auto Scaling User Guide, "Required AWS KMS key policy for use with encrypted volumes".
+ */
+function allowVolumes(scope: Construct, name: string, key: Key) {
+  const serviceRole = new IamServiceLinkedRole(scope, 'service-role', {
+    awsServiceName: 'autoscaling.amazonaws.com',
+    customSuffix: awsName(35, name),
+    description: `Launches the nodes of ${name}`,
     tags: { Name: name },
   })
-}
-
-const newestDebian = (scope: Construct, architecture: 'amd64' | 'arm64') =>
-  new DataAwsAmi(scope, 'image', {
-    mostRecent: true,
-    owners: [debianAccount],
-    filter: [
-      { name: 'name', values: [`debian-13-${architecture}-*`] },
-      { name: 'virtualization-type', values: ['hvm'] },
+  const grant = new KmsGrant(scope, 'volumes', {
+    name: awsName(256, name, 'volumes'),
+    keyId: key.arn,
+    granteePrincipal: serviceRole.arn,
+    operations: [
+      'CreateGrant',
+      'Decrypt',
+      'DescribeKey',
+      'Encrypt',
+      'GenerateDataKey',
+      'GenerateDataKeyWithoutPlaintext',
+      'ReEncryptFrom',
+      'ReEncryptTo',
     ],
   })
+  return { serviceRole, grant }
+}

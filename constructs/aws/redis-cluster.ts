@@ -1,14 +1,17 @@
+import { ElasticacheParameterGroup } from '@cdktf/provider-aws/lib/elasticache-parameter-group/index.js'
 import { ElasticacheReplicationGroup } from '@cdktf/provider-aws/lib/elasticache-replication-group/index.js'
 import { ElasticacheSubnetGroup } from '@cdktf/provider-aws/lib/elasticache-subnet-group/index.js'
-import { ElasticacheUser } from '@cdktf/provider-aws/lib/elasticache-user/index.js'
-import { ElasticacheUserGroup } from '@cdktf/provider-aws/lib/elasticache-user-group/index.js'
-import { KmsAlias } from '@cdktf/provider-aws/lib/kms-alias/index.js'
-import { KmsKey } from '@cdktf/provider-aws/lib/kms-key/index.js'
 import { SecurityGroup } from '@cdktf/provider-aws/lib/security-group/index.js'
 import { Construct } from 'constructs'
 import { checkProps } from '../errors.ts'
+import type { AlarmTopics } from './alarm.ts'
+import { EncryptionKey, type Key } from './encryption-key.ts'
+import { createLogGroup, type Retention } from './log-group.ts'
+import { isMaintenanceWindow, maintenanceWindowRule } from './maintenance-window.ts'
 import { awsName, baseNameRule, isBaseName } from './names.ts'
 import type { Network } from './network.ts'
+import { createRedisAlarms } from './redis-alarms.ts'
+import { createUsers } from './redis-users.ts'
 
 /** What other constructs need of a Redis cluster. `RedisCluster` makes one; an existing one fits as well. */
 export interface Redis {
@@ -28,6 +31,11 @@ export interface RedisClusterProps {
   /** Nodes stand in its data subnets. */
   readonly network: Network
   /**
+   * What runs: Valkey, or Redis OSS 7.1, whose licence is BSD as well.
+   * @default 'valkey'
+   */
+  readonly engine?: 'valkey' | 'redis'
+  /**
    * ElastiCache node type.
    * @default 'cache.r7g.large'
    */
@@ -43,15 +51,47 @@ export interface RedisClusterProps {
    */
   readonly replicas?: number
   /**
-   * Days that daily snapshots are kept, 0 to 35; counters are not worth one.
-   * @default 0
+   * Days that daily snapshots are kept, 1 to 35.
+   * @default 7
    */
   readonly snapshotRetention?: number
+  /**
+   * When AWS may patch it, UTC: an hour or more.
+   * @default 'sun:02:00-sun:03:00'
+   */
+  readonly maintenanceWindow?: string
+  /**
+   * Encrypts data, snapshots and logs.
+   * @default a new `EncryptionKey`
+   */
+  readonly key?: Key
+  /**
+   * Days that slow queries and messages of the engine are kept.
+   * @default 365
+   */
+  readonly logRetention?: Retention
+  /**
+   * Where alarms go.
+   * @default nowhere
+   */
+  readonly alarmTopics?: AlarmTopics | undefined
 }
 
+/** Engine → its version and parameter family (ElastiCache User Guide, "Supported engines and versions"). */
+const engines = {
+  valkey: { version: '8.0', family: 'valkey8' },
+  redis: { version: '7.1', family: 'redis7' },
+} as const
+
 /**
- * A Redis cluster with failover over the zones, encrypted in transit and, with a key of its own, at rest. Nodes prove
- * themselves by IAM role (user `NAME-node`), so no password exists anywhere; the default user can do nothing.
+ * A Redis cluster with failover over the zones, encrypted in transit and, with a customer key, at rest. Nodes prove
+ * themselves by IAM role (user `NAME-node`), so no password exists anywhere; the default user can do nothing. Counters
+ * that are not read for long make room for new ones.
+ *
+ * @example
+ * const zones = ['eu-central-1a', 'eu-central-1b', 'eu-central-1c']
+ * const network = new GatewayNetwork(stack, 'network', { name: 'edge', cidr: '10.20.0.0/16', zones })
+ * new RedisCluster(stack, 'redis', { name: 'edge', network, shards: 3, replicas: 2 })
  * @throws ConstructError when a value is out of range
  */
 export class RedisCluster extends Construct implements Redis {
@@ -62,34 +102,9 @@ export class RedisCluster extends Construct implements Redis {
 
   constructor(scope: Construct, id: string, props: RedisClusterProps) {
     super(scope, id)
-    const {
-      name,
-      network,
-      nodeType = 'cache.r7g.large',
-      shards = 3,
-      replicas = 2,
-      snapshotRetention = 0,
-    } = props
-    const inRange = (key: string, value: number, min: number, max: number) =>
-      [
-        Number.isInteger(value) && value >= min && value <= max,
-        `${key}: expected ${min} to ${max}, got ${value}`,
-      ] as const
-    checkProps(this, [
-      [isBaseName(name), `name: ${baseNameRule}, got ${JSON.stringify(name)}`],
-      [
-        /^cache\.[a-z0-9-]+\.[a-z0-9]+$/.test(nodeType),
-        `nodeType: expected such as cache.r7g.large, got ${JSON.stringify(nodeType)}`,
-      ],
-      inRange('shards', shards, 1, 500),
-      inRange('replicas', replicas, 1, 5),
-      inRange('snapshotRetention', snapshotRetention, 0, 35),
-      [
-        network.zones.length >= 2,
-        `network: expected two zones or more for failover, got ${network.zones.length}`,
-      ],
-    ])
-
+    checkRedis(this, props)
+    const { name, network, engine = 'valkey', nodeType = 'cache.r7g.large', shards = 3, replicas = 2 } = props
+    const key = props.key ?? new EncryptionKey(this, 'key', { name, purpose: 'redis' })
     const securityGroup = new SecurityGroup(this, 'security-group', {
       name: awsName(64, name, 'redis'),
       description: 'Redis of the gateway',
@@ -98,16 +113,17 @@ export class RedisCluster extends Construct implements Redis {
     })
     const subnets = new ElasticacheSubnetGroup(this, 'subnets', {
       name: awsName(64, name, 'redis'),
+      description: 'Data subnets of the gateway',
       subnetIds: network.zones.map((zone) => zone.dataSubnetId),
+      tags: { Name: `${name}-redis` },
     })
-    const key = createKey(this, name)
-    const users = createUsers(this, name)
+    const users = createUsers(this, name, engine)
     const cluster = new ElasticacheReplicationGroup(this, 'cluster', {
       replicationGroupId: awsName(40, name),
       description: 'Counters that the gateway nodes share',
-      engine: 'redis',
-      engineVersion: '7.1',
-      parameterGroupName: 'default.redis7.cluster.on',
+      engine,
+      engineVersion: engines[engine].version,
+      parameterGroupName: createParameters(this, name, engines[engine].family),
       nodeType,
       port: this.port,
       clusterMode: 'enabled',
@@ -123,49 +139,67 @@ export class RedisCluster extends Construct implements Redis {
       subnetGroupName: subnets.name,
       securityGroupIds: [securityGroup.id],
       autoMinorVersionUpgrade: 'true',
-      snapshotRetentionLimit: snapshotRetention,
+      maintenanceWindow: props.maintenanceWindow ?? 'sun:02:00-sun:03:00',
+      snapshotWindow: '00:30-01:30',
+      snapshotRetentionLimit: props.snapshotRetention ?? 7,
+      logDeliveryConfiguration: ['slow-log', 'engine-log'].map((logType) => ({
+        logType,
+        logFormat: 'json',
+        destinationType: 'cloudwatch-logs',
+        destination: createLogGroup(this, logType, {
+          logGroupName: `/gatehouse/${name}/redis/${logType}`,
+          key,
+          retention: props.logRetention ?? 365,
+        }).name,
+      })),
       tags: { Name: name },
     })
+    createRedisAlarms(this, { name, shards, replicas, topics: props.alarmTopics })
     this.host = cluster.configurationEndpointAddress
     this.securityGroupId = securityGroup.id
     this.connectArns = [cluster.arn, users.node.arn]
   }
 }
 
-function createKey(scope: Construct, name: string): KmsKey {
-  const key = new KmsKey(scope, 'key', {
-    description: `Redis of ${name}, at rest`,
-    enableKeyRotation: true,
-    deletionWindowInDays: 30,
-  })
-  new KmsAlias(scope, 'key-alias', { name: `alias/${name}-redis`, targetKeyId: key.keyId })
-  return key
+function checkRedis(scope: Construct, props: RedisClusterProps) {
+  const { name, network, nodeType = 'cache.r7g.large', maintenanceWindow = 'sun:02:00-sun:03:00' } = props
+  const inRange = (key: string, value: number, min: number, max: number) =>
+    [
+      Number.isInteger(value) && value >= min && value <= max,
+      `${key}: expected ${min} to ${max}, got ${value}`,
+    ] as const
+  checkProps(scope, [
+    [isBaseName(name), `name: ${baseNameRule}, got ${JSON.stringify(name)}`],
+    [
+      /^cache\.[a-z0-9-]+\.[a-z0-9]+$/.test(nodeType),
+      `nodeType: expected such as cache.r7g.large, got ${JSON.stringify(nodeType)}`,
+    ],
+    inRange('shards', props.shards ?? 3, 1, 500),
+    inRange('replicas', props.replicas ?? 2, 1, 5),
+    inRange('snapshotRetention', props.snapshotRetention ?? 7, 1, 35),
+    [
+      isMaintenanceWindow(maintenanceWindow),
+      `maintenanceWindow: ${maintenanceWindowRule}, got ${JSON.stringify(maintenanceWindow)}`,
+    ],
+    [
+      network.zones.length >= 2,
+      `network: expected two zones or more for failover, got ${network.zones.length}`,
+    ],
+  ])
 }
 
-/**
- * The user that nodes connect as (with IAM, id and name must be one), and the default user, which Redis demands but
- * which is switched off. Source: ElastiCache User Guide, "Authenticating with IAM".
- */
-function createUsers(scope: Construct, name: string) {
-  const nodeName = awsName(40, name, 'node')
-  const node = new ElasticacheUser(scope, 'node-user', {
-    userId: nodeName,
-    userName: nodeName,
-    engine: 'redis',
-    accessString: 'on ~* &* +@all -@admin -@dangerous +cluster|slots +cluster|shards +cluster|nodes +info',
-    authenticationMode: { type: 'iam' },
-  })
-  const nobody = new ElasticacheUser(scope, 'default-user', {
-    userId: awsName(40, name, 'default'),
-    userName: 'default',
-    engine: 'redis',
-    accessString: 'off ~* -@all',
-    authenticationMode: { type: 'no-password-required' },
-  })
-  const group = new ElasticacheUserGroup(scope, 'users', {
-    userGroupId: awsName(40, name, 'users'),
-    engine: 'redis',
-    userIds: [nobody.userId, node.userId],
-  })
-  return { node, group }
+/** A group of its own, since those of AWS cannot be changed later without another group. */
+function createParameters(scope: Construct, name: string, family: string): string {
+  return new ElasticacheParameterGroup(scope, 'parameters', {
+    name: awsName(255, name, family),
+    family,
+    description: 'Redis of the gateway',
+    parameter: [
+      { name: 'cluster-enabled', value: 'yes' },
+      { name: 'maxmemory-policy', value: 'volatile-lru' },
+      { name: 'timeout', value: '300' },
+    ],
+    tags: { Name: name },
+    lifecycle: { createBeforeDestroy: true },
+  }).name
 }

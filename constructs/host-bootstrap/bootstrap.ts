@@ -1,4 +1,5 @@
 import { audit } from './audit.ts'
+import { awsFiles, prepareAws } from './aws-agent.ts'
 import { ensureCertificate } from './certificate.ts'
 import { type HostDescription, type HostFile, problemsOf } from './description.ts'
 import { applyFirewall, firewallFiles } from './iptables.ts'
@@ -60,7 +61,13 @@ export function renderHostBootstrap(host: HostDescription): HostBootstrap {
   if (problems.length > 0) throw new Error(`host bootstrap: ${problems.join('; ')}`)
   // The service and its configuration come last: nothing of a host that is not ready for them is touched.
   const before = repositoryFiles(host)
-  const after = [...sysctlFiles(), ...firewallFiles(host), ...logVolumeFiles(host), ...serviceFiles(host)]
+  const after = [
+    ...sysctlFiles(),
+    ...firewallFiles(host),
+    ...logVolumeFiles(host),
+    ...awsFiles(host),
+    ...serviceFiles(host),
+  ]
   const steps = [
     preamble,
     audit(host),
@@ -72,6 +79,7 @@ export function renderHostBootstrap(host: HostDescription): HostBootstrap {
     applyLogVolume(host),
     applyFirewall(),
     ensureCertificate(),
+    ...prepareAws(host),
     startService(),
   ]
   return { files: [...before, ...after], script: `${steps.join('\n\n')}\n` }

@@ -53,6 +53,12 @@ export interface HostDescription {
    * @default none: logs stay on the root file system
    */
   readonly logDevice?: string
+  /**
+   * For an EC2 instance: tells its auto scaling group that it is ready, drains before it leaves, and, where asked,
+   * follows the configuration that its tag `gateway-configuration` (bucket/key) leads to in place of `configuration`.
+   * @default none: the host is no instance
+   */
+  readonly aws?: { readonly followConfiguration: boolean }
 }
 
 /** A file on a host. */
@@ -87,7 +93,7 @@ const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 
 /** All that is wrong with a description, one sentence each; empty when nothing is. */
 export function problemsOf(host: HostDescription): string[] {
   const problems: string[] = []
-  const require = (holds: boolean, problem: string) => {
+  const require = (holds: boolean | undefined, problem: string) => {
     if (!holds) problems.push(problem)
   }
   for (const [name, content] of Object.entries(host.configuration)) {
@@ -96,7 +102,8 @@ export function problemsOf(host: HostDescription): string[] {
     ), `configuration: expected file names such as config.yaml, got ${JSON.stringify(name)}`)
     require(!content.includes('\0'), `configuration ${name}: a text file has no NUL byte`)
   }
-  require('config.yaml' in host.configuration, 'configuration: config.yaml is missing')
+  require(host.aws?.followConfiguration ||
+    'config.yaml' in host.configuration, 'configuration: config.yaml is missing')
   const ports = host.ingressPorts ?? []
   for (const port of ports) require(isPort(port), `ingressPorts: expected 1 to 65535, got ${port}`)
   require(host.ingressPorts === undefined ||

@@ -23,9 +23,9 @@ export function synthesizeEnvironments(props: GatehouseAppProps = {}): Synthesiz
   const app = new GatehouseApp(props)
   app.synth()
   return app.environments.map(({ folder, stack }) => ({
-    name: folder.name,
+    name: stack.node.id,
     target: folder.environment.target,
-    file: join(app.outdir, 'stacks', folder.name, 'cdk.tf.json'),
+    file: join(app.outdir, 'stacks', stack.node.id, 'cdk.tf.json'),
     counts: countResources(stack),
   }))
 }

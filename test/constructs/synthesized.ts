@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { AwsProvider } from '@cdktf/provider-aws/lib/provider/index.js'
 import { TerraformStack, Testing } from 'cdktf'
 
 /** Terraform's JSON of a stack: type → id → arguments. */
@@ -16,6 +19,14 @@ export function synthesize(build: (stack: TerraformStack) => void): Synthesized 
   const stack = new TerraformStack(Testing.app({ stackTraces: false }), 'stack')
   build(stack)
   return JSON.parse(Testing.synth(stack))
+}
+
+/** The same with what stands beside resources for people, under "//". */
+export function synthesizeWhole(build: (stack: TerraformStack) => void): Synthesized {
+  const stack = new TerraformStack(Testing.app({ stackTraces: false }), 'stack')
+  new AwsProvider(stack, 'aws', { region: 'eu-central-1' })
+  build(stack)
+  return JSON.parse(readFileSync(join(Testing.fullSynth(stack), 'stacks/stack/cdk.tf.json'), 'utf8'))
 }
 
 /** All resources of a type. */

@@ -50,9 +50,9 @@ describe('environment.yaml', () => {
     [
       'an unknown key within',
       'production',
+      'instance_types',
       'instance_type',
-      'instance_typ',
-      'environment.yaml:11:10: unknown key "instance_typ"; did you mean "instance_type"?',
+      'environment.yaml:11:10: unknown key "instance_type"; did you mean "instance_types"?',
     ],
     [
       'an unknown target',

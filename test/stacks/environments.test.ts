@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { synthesizeEnvironments } from '../../scripts/synth/synthesize.ts'
 import { environmentsDirectory } from '../../stacks/app.ts'
-import { danglingReferences, only, type Synthesized } from '../constructs/synthesized.ts'
+import { all, danglingReferences, only, type Synthesized } from '../constructs/synthesized.ts'
 import { terraformFolder, terraformTest } from '../constructs/terraform.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -53,15 +53,14 @@ describe('the environments of this repository', () => {
     expect(Object.fromEntries(production.counts)).toMatchObject({
       aws_vpc: 1,
       aws_subnet: 9,
-      aws_nat_gateway: 3,
-      aws_eip: 6,
+      aws_eip: 3,
+      aws_vpc_endpoint: 10,
       aws_lb: 1,
       aws_lb_listener: 2,
-      aws_route53_record: 1,
+      aws_route53_record: 2,
       aws_elasticache_replication_group: 1,
       aws_launch_template: 1,
       aws_autoscaling_group: 1,
-      aws_iam_role: 1,
     })
   })
 
@@ -113,7 +112,10 @@ describe('a new environment', () => {
   test('is a new folder', () => {
     const json = synthesize('canary', (text) => text.replace('api.example.com', 'canary.example.com'))
     expect(only(json, 'aws_lb').name).toBe('gatehouse-canary')
-    expect(only(json, 'aws_route53_record').name).toBe('canary.example.com')
+    expect(all(json, 'aws_route53_record').map((record) => record.name)).toEqual([
+      'canary.example.com',
+      'canary.example.com',
+    ])
     expect(readdirSync(environments)).toEqual(['canary', 'local', 'onprem', 'production', 'staging'])
   })
 
@@ -146,7 +148,7 @@ describe('npm run synth', () => {
     const { status, stdout, stderr } = synth()
     expect([status, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/resource +local +onprem +production +staging/)
-    expect(stdout).toMatch(/aws_nat_gateway +· +· +3 +3/)
+    expect(stdout).toMatch(/aws_subnet +· +· +9 +9/)
   })
 
   test('synthesizes the environments that are named, for programs as well', () => {

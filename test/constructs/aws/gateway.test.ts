@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from '@jest/globals'
-import { ConstructError, Gateway, type GatewayProps } from '../../../constructs/index.ts'
+import { ConstructError, Gateway, type GatewayProps, type NodeFleetProps } from '../../../constructs/index.ts'
 import { all, danglingReferences, only, type Resource, type Synthesized, synthesize } from '../synthesized.ts'
 
 const zones = ['eu-central-1a', 'eu-central-1b', 'eu-central-1c']
@@ -44,16 +44,20 @@ describe('Gateway', () => {
     )
     expect(new Set(subnets.map((subnet) => subnet.cidr_block)).size).toBe(9)
     expect(subnets.every((subnet) => subnet.map_public_ip_on_launch === false)).toBe(true)
+    expect(subnets.every((subnet) => subnet.assign_ipv6_address_on_creation === true)).toBe(true)
+    expect(new Set(subnets.map((subnet) => subnet.ipv6_cidr_block)).size).toBe(9)
     expect(all(json, 'aws_nat_gateway')).toHaveLength(3)
     expect(all(json, 'aws_internet_gateway')).toHaveLength(1)
   })
 
   test('gives data subnets no route out, and private ones that of their own zone', () => {
     const routes = all(json, 'aws_route')
-    expect(routes).toHaveLength(4)
-    expect(routes.filter((route) => route.gateway_id)).toHaveLength(1)
+    expect(routes).toHaveLength(8)
+    expect(routes.filter((route) => route.gateway_id)).toHaveLength(2)
+    expect(routes.filter((route) => route.egress_only_gateway_id)).toHaveLength(3)
     expect(new Set(routes.map((route) => route.nat_gateway_id).filter(Boolean)).size).toBe(3)
     expect(all(json, 'aws_route_table')).toHaveLength(7)
+    expect(all(gateway({ parts: { network: { nat: 'none' } } }), 'aws_route')).toHaveLength(2)
   })
 
   test('makes what stands in a subnet wait for the routes of the subnet', () => {
@@ -66,7 +70,9 @@ describe('Gateway', () => {
     for (const [id, association] of associations) {
       expect([id, association.depends_on ?? []]).toEqual([
         id,
-        id.includes('data') ? [] : [expect.stringMatching(/^aws_route\./)],
+        id.includes('data')
+          ? []
+          : [expect.stringMatching(/^aws_route\./), expect.stringMatching(/^aws_route\..*ipv6/)],
       ])
     }
   })
@@ -86,6 +92,7 @@ describe('Gateway', () => {
       expect(targets).toMatchObject({
         protocol: 'TCP',
         preserve_client_ip: 'true',
+        connection_termination: true,
         health_check: { protocol: 'HTTP', port: '9090', path: '/readyz', matcher: '200' },
       })
     }
@@ -94,8 +101,9 @@ describe('Gateway', () => {
   test('follows the ports of the listeners', () => {
     const other = gateway({ ingressPorts: [8443] })
     expect(all(other, 'aws_lb_listener').map(({ port }) => port)).toEqual([8443])
-    expect(rule(all(other, 'aws_vpc_security_group_ingress_rule'), 443)).toEqual([])
-    expect(rule(all(other, 'aws_vpc_security_group_ingress_rule'), 8443)).toHaveLength(2)
+    const https = rule(all(other, 'aws_vpc_security_group_ingress_rule'), 443)
+    expect(https.map((each) => each.description)).toEqual(['What stands in the VPC calls AWS'])
+    expect(rule(all(other, 'aws_vpc_security_group_ingress_rule'), 8443)).toHaveLength(3)
   })
 
   test('lets into nodes only the load balancer, and its health checks from the VPC', () => {
@@ -140,6 +148,7 @@ describe('Gateway', () => {
     expect(JSON.stringify(json.resource)).not.toMatch(/auth_token|"passwords"/)
     const into = rule(all(json, 'aws_vpc_security_group_ingress_rule'), 6379)
     expect(into).toHaveLength(1)
+    expect(into[0]!.description).toBe('Gateway nodes use redis')
     expect(into[0]!.referenced_security_group_id).toMatch(/fleet/)
     const users = Object.fromEntries(all(json, 'aws_elasticache_user').map((user) => [user.user_name, user]))
     expect(Object.keys(users).sort()).toEqual(['default', 'gatehouse-test-node'])
@@ -153,10 +162,11 @@ describe('Gateway', () => {
       http_endpoint: 'enabled',
       http_tokens: 'required',
       http_put_response_hop_limit: 1,
+      instance_metadata_tags: 'enabled',
     })
-    expect(template.block_device_mappings.map((device: Resource) => device.ebs.encrypted)).toEqual([
-      'true',
-      'true',
+    const devices = template.block_device_mappings.map((device: Resource) => device.ebs)
+    expect(devices).toEqual([
+      expect.objectContaining({ encrypted: 'true', kms_key_id: expect.stringMatching(/^\$\{aws_kms_key\./) }),
     ])
     expect(template.tag_specifications.map((each: Resource) => [each.resource_type, each.tags.team])).toEqual(
       [
@@ -172,45 +182,99 @@ describe('Gateway', () => {
     const group = only(json, 'aws_autoscaling_group')
     expect(group).toMatchObject({ min_size: 3, max_size: 12, health_check_type: 'ELB' })
     expect(group.target_group_arns).toHaveLength(2)
-    expect(group.launch_template.version).toMatch(
+    const { launch_template: launched } = group.mixed_instances_policy
+    expect(launched.launch_template_specification.version).toMatch(
       /^\$\{aws_launch_template\.[A-Za-z0-9_-]+\.latest_version\}$/,
     )
+    expect(launched.override).toEqual([{ instance_type: 'c7gd.xlarge' }, { instance_type: 'c6gd.xlarge' }])
     expect(group.instance_refresh).toMatchObject({
       strategy: 'Rolling',
-      preferences: { auto_rollback: true },
+      preferences: {
+        auto_rollback: true,
+        skip_matching: true,
+        checkpoint_percentages: [20, 50, 100],
+        alarm_specification: {
+          alarms: [expect.stringContaining('errors'), expect.stringContaining('latency')],
+        },
+      },
     })
   })
 
-  test('gives nodes Session Manager and their Redis, and nothing else', () => {
-    expect(all(json, 'aws_iam_role_policy_attachment').map((each) => each.policy_arn)).toEqual([
-      'arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore',
+  test('lets a node join when it is ready, and leave when it is drained', () => {
+    expect(only(json, 'aws_autoscaling_group').initial_lifecycle_hook).toEqual([
+      expect.objectContaining({ name: 'ready', default_result: 'ABANDON' }),
     ])
-    const policy = only(json, 'aws_iam_role_policy').policy as string
-    expect(policy.match(/"Action" = "[^"]*"/g)).toEqual(['"Action" = "elasticache:Connect"'])
-    expect(policy).toMatch(/aws_elasticache_replication_group\.[^,]*\.arn.*aws_elasticache_user\..*\.arn/)
-    expect(policy).not.toContain('*')
+    expect(only(json, 'aws_autoscaling_lifecycle_hook')).toMatchObject({
+      name: 'drained',
+      default_result: 'CONTINUE',
+    })
   })
 
-  test('delivers the bootstrap with the configuration as user data', () => {
-    expect(userData(json)).toContain("put_file '/etc/gateway/config.yaml' 0640 gateway:gateway")
-    expect(userData(json)).toContain('workers: auto')
+  test('keeps a fleet at its CPU and at its requests', () => {
+    const targets = all(json, 'aws_autoscaling_policy').map((policy) => policy.target_tracking_configuration)
+    expect(targets.map((target) => target.target_value)).toEqual([50, 300_000])
+    expect(targets[1]!.customized_metric_specification.metrics.map((metric: Resource) => metric.id)).toEqual([
+      'requests',
+      'nodes',
+      'each',
+    ])
+  })
+
+  test('gives nodes what they use of AWS, by its ARN', () => {
+    const policies = all(json, 'aws_iam_role_policy').map((each) => JSON.parse(each.policy))
+    const node = policies.find(({ Statement }) => Statement[0].Sid === 'SessionManager')
+    expect(node.Statement.map(({ Sid }: { Sid: string }) => Sid)).toEqual([
+      'SessionManager',
+      'CompleteLifecycle',
+      'SendMetrics',
+      'ReadConfiguration',
+      'DecryptConfiguration',
+      'ReadCertificates',
+      'DecryptCertificates',
+      'ShipLogs',
+      'ConfigureAgent',
+      'DecryptAgent',
+      'ConnectRedis',
+    ])
+    const connect = node.Statement.find(({ Sid }: { Sid: string }) => Sid === 'ConnectRedis')
+    expect(connect.Resource).toEqual([
+      expect.stringMatching(/aws_elasticache_replication_group\..*\.arn/),
+      expect.stringMatching(/aws_elasticache_user\..*\.arn/),
+    ])
+  })
+
+  test('delivers the configuration by a bucket, so that a new route replaces no node', () => {
+    const changed = gateway({
+      configuration: { ...props.configuration, 'services.yaml': 'services: [] # new\n' },
+    })
+    expect(only(changed, 'aws_launch_template')).toEqual(only(json, 'aws_launch_template'))
+    expect(all(changed, 'aws_s3_object')).not.toEqual(all(json, 'aws_s3_object'))
+    expect(userData(json)).not.toContain('workers: auto')
+    expect(userData(json)).toContain('gateway-aws fetch')
     expect(userData(json)).toContain('-A INPUT -s 10.20.0.0/16 -p tcp --dport 9090 -j ACCEPT')
+    const objects = all(json, 'aws_s3_object')
+    expect(objects.map((object) => [object.content_type, object.server_side_encryption])).toEqual(
+      objects.map(() => ['text/plain; charset=utf-8', 'aws:kms']),
+    )
+    const manifest = objects.find((object) => object.key === 'current')!
+    expect(manifest.content).toMatch(/^[0-9a-f]{64} {2}config\.yaml\n[0-9a-f]{64} {2}services\.yaml\n$/)
   })
 
   test('looks the image up by architecture', () => {
-    const image = (changes: Partial<GatewayProps>) =>
-      Object.values(gateway(changes).data?.aws_ami ?? {})[0]?.filter[0].values[0]
-    expect(image({ instanceType: 'c7i.xlarge' })).toBe('debian-13-amd64-*')
-    expect(image({ instanceType: 'c7g.xlarge' })).toBe('debian-13-arm64-*')
-    expect(image({ instanceType: 'g4dn.xlarge' })).toBe('debian-13-amd64-*')
+    const image = (fleet: Partial<NodeFleetProps>) =>
+      Object.values(gateway({ parts: { fleet } }).data?.aws_ami ?? {})[0]?.filter[0].values[0]
+    expect(image({ instanceTypes: ['c7i.xlarge'] })).toBe('debian-13-amd64-*')
+    expect(image({ instanceTypes: ['c7g.xlarge'] })).toBe('debian-13-arm64-*')
+    expect(image({ instanceTypes: ['g4dn.xlarge'] })).toBe('debian-13-amd64-*')
     expect(image({ imageId: 'ami-0123456789abcdef0' })).toBeUndefined()
   })
 
   test('has an alias record for each domain', () => {
-    expect(all(json, 'aws_route53_record').map((record) => [record.type, record.name])).toEqual([
-      ['A', 'api.example.com'],
-      ['A', 'example.com'],
-    ])
+    expect(
+      all(json, 'aws_route53_record')
+        .map((record) => `${record.type} ${record.name}`)
+        .sort(),
+    ).toEqual(['A api.example.com', 'A example.com', 'AAAA api.example.com', 'AAAA example.com'])
   })
 
   test('keeps every id and subnet when zones and domains are reordered', () => {
@@ -228,6 +292,57 @@ describe('Gateway', () => {
     expect(grown.resource.aws_subnet).toMatchObject(json.resource.aws_subnet!)
   })
 
+  test('sends a percentage of connections to a second fleet', () => {
+    const both = gateway({ green: { percent: 10, imageId: 'ami-0123456789abcdef0' } })
+    expect(all(both, 'aws_autoscaling_group').map((group) => group.name)).toEqual([
+      'gatehouse-test',
+      'gatehouse-test-green',
+    ])
+    const [listener] = all(both, 'aws_lb_listener')
+    expect(listener!.default_action[0].forward.target_group.map((group: Resource) => group.weight)).toEqual([
+      90, 10,
+    ])
+    expect(ids(both)).toEqual(expect.arrayContaining(ids(json)))
+    expect(danglingReferences(both)).toEqual([])
+    const promoted = gateway({ green: { percent: 100, imageId: 'ami-0123456789abcdef0' } })
+    expect(promoted.resource.aws_autoscaling_group).toEqual(both.resource.aws_autoscaling_group)
+  })
+
+  test('has a database, an image and a budget where they are asked for', () => {
+    const whole = gateway({
+      certificates: 'acme',
+      parts: {
+        database: {},
+        image: { packagePath: import.meta.filename },
+        budget: { monthlyLimit: 2000, tag: { key: 'project', value: 'gatehouse' } },
+      },
+    })
+    expect(danglingReferences(whole)).toEqual([])
+    expect(only(whole, 'aws_db_instance')).toMatchObject({
+      multi_az: true,
+      storage_encrypted: true,
+      iam_database_authentication_enabled: true,
+      manage_master_user_password: true,
+      iops: 12_000,
+      backup_retention_period: 14,
+      deletion_protection: true,
+    })
+    expect(only(whole, 'aws_launch_template').image_id).toMatch(
+      /^\$\{one\(\[for ami in aws_imagebuilder_image\./,
+    )
+    expect(only(whole, 'aws_imagebuilder_component').data).toContain('/readyz')
+    expect(only(whole, 'aws_budgets_budget').limit_amount).toBe('2000.00')
+    expect(JSON.stringify(whole.resource)).toContain('_acme-challenge.api.example.com')
+  })
+
+  test('gives roles a boundary, and everything its tags', () => {
+    const bound = gateway({ permissionsBoundary: 'arn:aws:iam::123456789012:policy/boundary' })
+    expect(all(bound, 'aws_iam_role').map((role) => role.permissions_boundary)).toEqual(
+      all(bound, 'aws_iam_role').map(() => 'arn:aws:iam::123456789012:policy/boundary'),
+    )
+    expect(only(bound, 'aws_vpc').tags).toEqual({ team: 'platform', Name: 'gatehouse-test' })
+  })
+
   test.each<[keyof GatewayProps, unknown, string]>([
     ['cidr', '10.0.0.0/30', 'stack/gateway/network: expected a network from /16 to /23, got 10.0.0.0/30'],
     ['zones', [], 'stack/gateway/network: zones: expected at least one, got none'],
@@ -241,11 +356,46 @@ describe('Gateway', () => {
       ['eu-central-1a'],
       'stack/gateway/redis: network: expected two zones or more for failover, got 1',
     ],
-    ['redisReplicas', 9, 'stack/gateway/redis: replicas: expected 1 to 5, got 9'],
-    ['maxNodes', 2, 'stack/gateway/fleet: maxNodes: expected 3 (minNodes) or more, got 2'],
+    ['parts', { redis: { replicas: 9 } }, 'stack/gateway/redis: replicas: expected 1 to 5, got 9'],
     [
-      'imageId',
-      'debian',
+      'parts',
+      { fleet: { maxNodes: 2 } },
+      'stack/gateway/fleet: maxNodes: expected 3 (minNodes) or more, got 2',
+    ],
+    [
+      'parts',
+      { fleet: { instanceTypes: ['c7gd.xlarge', 'c6id.xlarge'] } },
+      'stack/gateway/fleet: instanceTypes: expected one architecture, since there is one image, got arm64 and amd64',
+    ],
+    [
+      'parts',
+      { fleet: { warmPool: { minSize: 1 } } },
+      'stack/gateway/fleet: warmPool: expected one instance type',
+    ],
+    [
+      'parts',
+      { fleet: { instanceTypes: ['c7gd.xlarge'], warmPool: { minSize: 1 } } },
+      'stack/gateway/fleet: warmPool: expected LogVolume.gp3() with it',
+    ],
+    [
+      'parts',
+      { redis: { maintenanceWindow: 'sun:02:00-sun:02:30' } },
+      'maintenanceWindow: expected an hour to a day',
+    ],
+    [
+      'parts',
+      { image: { packagePath: '/nowhere.deb' } },
+      "ENOENT: no such file or directory, open '/nowhere.deb'",
+    ],
+    ['parts', { alerts: { page: ['nobody'] } }, 'expected an e-mail or https address, got "nobody"'],
+    [
+      'parts',
+      { dns: { routing: { policy: 'failover', role: 'primary' }, checkedAddresses: {} } },
+      'it could never fail over',
+    ],
+    [
+      'parts',
+      { fleet: { imageId: 'debian' } },
       'stack/gateway/fleet: imageId: expected such as ami-0123456789abcdef0, got "debian"',
     ],
     [
@@ -264,18 +414,6 @@ describe('Gateway', () => {
     const error = failure({ [key]: value })
     expect(error).toBeInstanceOf(ConstructError)
     expect(error.message).toContain(message)
-  })
-
-  test('refuses user data past what EC2 takes, and says which file is large', () => {
-    let seed = 1
-    const noise = Array.from({ length: 40_000 }, () => {
-      seed = (seed * 48_271) % 2_147_483_647
-      return (seed % 36).toString(36)
-    }).join('')
-    const error = failure({ configuration: { ...props.configuration, 'services.yaml': `# ${noise}` } })
-    expect(error.message).toMatch(
-      /user data: expected at most 16384 bytes after gzip, got \d+.*\/etc\/gateway\/services\.yaml/,
-    )
   })
 })
 
