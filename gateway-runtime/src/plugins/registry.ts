@@ -1,4 +1,5 @@
 import { basicAuth } from './authentication/basic-auth.ts'
+import { jwt } from './authentication/jwt.ts'
 import { keyAuth } from './authentication/key-auth.ts'
 import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
@@ -19,6 +20,7 @@ const ownPlugins = [
   keyAuth,
   proxyCache,
   basicAuth,
+  jwt,
   acl,
   ipRestriction,
   botDetection,

@@ -68,6 +68,7 @@ export const basicAuth = definePlugin({
       .default(100)
       .describe('Requests of each worker that wait for that; past it, 503.'),
   }),
+  examples: [{ realm: 'orders' }],
   credentials: defineCredentials({
     schema: z.strictObject({
       username: z.string().regex(/^[^:\p{Cc}]{1,256}$/u, 'expected 1 to 256 characters without ":"'),

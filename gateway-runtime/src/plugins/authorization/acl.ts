@@ -26,6 +26,7 @@ export const acl = definePlugin({
       deny: groups.describe('Groups of which a consumer may have none, whatever allow says.'),
     })
     .refine(({ allow, deny }) => allow || deny, { message: 'acl needs allow, deny, or both' }),
+  examples: [{ allow: ['gold', 'staff'] }],
   counters: { refused: 'Requests of clients that may not do what they asked for.' },
   create(config, gateway) {
     const allow = config.allow && new Set(config.allow)

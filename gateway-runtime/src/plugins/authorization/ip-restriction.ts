@@ -44,6 +44,7 @@ export const ipRestriction = definePlugin({
         .describe('What the answer to others says.'),
     })
     .refine(({ allow, deny }) => allow || deny, { message: 'ip-restriction needs allow, deny, or both' }),
+  examples: [{ allow: ['10.0.0.0/8', '2001:db8::/32'], deny: ['10.0.0.66'] }],
   counters: { refused: 'Requests from addresses that may not make them.' },
   create(config, gateway) {
     const allow = config.allow && new NetworkSet(config.allow)

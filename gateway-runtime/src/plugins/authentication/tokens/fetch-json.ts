@@ -1,0 +1,67 @@
+import { Agent, request } from 'undici'
+
+const largest = 1_048_576
+
+export interface JsonRequest {
+  readonly method?: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly signal?: AbortSignal
+}
+
+/** Asks the servers of an issuer; bounded in time and size, without redirects. */
+export class JsonClient {
+  readonly #agent: Agent
+  readonly #timeout: number
+
+  /**
+   * @param timeout - milliseconds for one answer
+   * @param ca - PEM text of the authorities that servers' certificates come from; those of the system where left out
+   */
+  constructor(timeout: number, ca: string | undefined) {
+    this.#timeout = timeout
+    this.#agent = new Agent({
+      connections: 16,
+      connect: { timeout, ...(ca !== undefined && { ca }) },
+      headersTimeout: timeout,
+      bodyTimeout: timeout,
+    })
+  }
+
+  /** The JSON of an answer with status 200. Rejects with why there is none, in words that name the server. */
+  async ask(url: string, { method = 'GET', headers = {}, body, signal }: JsonRequest = {}): Promise<unknown> {
+    const timeout = AbortSignal.timeout(this.#timeout)
+    const response = await request(url, {
+      dispatcher: this.#agent,
+      method,
+      headers: { accept: 'application/json', ...headers },
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      ...(body !== undefined && { body }),
+    }).catch((error: Error) => {
+      throw new Error(`${originOf(url)} gave no answer: ${error.message}`)
+    })
+    if (response.statusCode !== 200) {
+      await response.body.dump()
+      throw new Error(`${originOf(url)} answered with status ${response.statusCode}`)
+    }
+    const pieces: Buffer[] = []
+    let size = 0
+    for await (const piece of response.body) {
+      size += piece.length
+      if (size > largest) throw new Error(`the answer of ${originOf(url)} is larger than 1 MiB`)
+      pieces.push(piece)
+    }
+    try {
+      return JSON.parse(Buffer.concat(pieces).toString())
+    } catch {
+      throw new Error(`the answer of ${originOf(url)} is no JSON`)
+    }
+  }
+
+  /** Breaks off all that is under way. */
+  close(): Promise<void> {
+    return this.#agent.destroy()
+  }
+}
+
+const originOf = (url: string): string => URL.parse(url)?.origin ?? 'the server'
