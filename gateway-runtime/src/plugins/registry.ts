@@ -1,6 +1,7 @@
 import { basicAuth } from './authentication/basic-auth.ts'
 import { jwt } from './authentication/jwt.ts'
 import { keyAuth } from './authentication/key-auth.ts'
+import { oidc } from './authentication/oidc.ts'
 import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
 import type { PluginDefinition } from './contract.ts'
@@ -21,6 +22,7 @@ const ownPlugins = [
   proxyCache,
   basicAuth,
   jwt,
+  oidc,
   acl,
   ipRestriction,
   botDetection,
