@@ -15,6 +15,7 @@ import type { WorkerContext } from './worker-context.ts'
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY']) // RFC 9110 section 9.2.2, RFC 10008
 const replayBytes = 65_536 // a body up to this size is kept until the answer begins, to be sent again
 const longestBackoff = 250
+const mostRefusals = 2
 
 const details: Record<number, string> = {
   502: 'The service behind the gateway could not be reached or gave no valid answer.',
@@ -23,6 +24,9 @@ const details: Record<number, string> = {
 }
 
 const pathNotRewritable = problem(400, 'malformed-request', 'The path makes none for the service.')
+
+/** The target has said that it did not begin with the request: GOAWAY or REFUSED_STREAM (RFC 9113 section 8.7). */
+const isRefused = ({ failure, nothingSent }: UpstreamError) => failure === 'connection-reset' && nothingSent
 
 /** Takes one request to a target and its answer back; tries again where that is safe. */
 export class Forwarding implements UpstreamRequest {
@@ -39,6 +43,7 @@ export class Forwarding implements UpstreamRequest {
   #pool: TargetPool | undefined
   readonly #tried: TargetPool[] = []
   #lastError: UpstreamError | undefined
+  #refusals = 0
   #replay: Buffer[] | undefined = []
   #replaySize = 0
   #requestEnded = false
@@ -208,7 +213,7 @@ export class Forwarding implements UpstreamRequest {
   }
 
   onUpstreamError(error: UpstreamError): void {
-    const wasKept = this.#stream?.reused === true
+    const wasKept = this.#stream?.reused === true && !isRefused(error)
     this.#stream = undefined
     clearTimeout(this.#tryTimer)
     if (this.#responded && !this.#client.takeBack()) {
@@ -221,6 +226,9 @@ export class Forwarding implements UpstreamRequest {
     const repeatable = this.#isRepeatable(error)
     // A kept connection that the target had closed already says nothing about the target.
     if (wasKept && error.failure === 'connection-reset' && repeatable) return this.#again(true)
+    // Nor does one that it closes in order, which other requests may be on: the last time, it is one of our own.
+    if (isRefused(error) && repeatable && this.#refusals < mostRefusals)
+      return this.#again(++this.#refusals === mostRefusals)
     this.#exchange.upstreamTime = performance.now() - this.#startedAt
     this.#countFailure(this.#responded)
     this.#lastError = error

@@ -47,6 +47,8 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   #bodyRate: BodyRate | undefined
   #requestComplete = false
   #responseComplete = false
+  /** Bytes of a body that came behind its answer. */
+  #discarded = 0
   #keepAlive = true
   #requests = 0
   #framing: BodyFraming = 'none'
@@ -145,8 +147,15 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     const [status, code] = parseProblems[error.kind]
     if (!this.#pipeline)
       return this.#refuse(problem(status, code, 'The request is not valid HTTP/1.1.'), error.message)
+    if (this.#responseComplete) return this.#finishEarly()
     // The body of a request that is being forwarded is broken: the target must not take it for complete.
     this.#keepAlive = false
+    this.#context.errorLog.write('warn', 'request refused', {
+      status,
+      reason: error.message,
+      client: this.#facts.peerAddress,
+      request_id: this.#pipeline.exchange.requestId,
+    })
     this.#pipeline.replace(problem(status, code, 'The body of the request is not valid HTTP/1.1.'))
   }
 
@@ -155,6 +164,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     this.#bodyRate = undefined
     this.#requestComplete = false
     this.#responseComplete = false
+    this.#discarded = 0
     this.#framing = 'none'
     const isLast = ++this.#requests >= this.#context.runtime.limits.connection_requests
     this.#keepAlive = head.keepAlive && !isLast && !this.#context.draining
@@ -169,8 +179,9 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     const pipeline = this.#pipeline
     if (!pipeline) return
     if (this.#responseComplete) {
+      this.#discarded += chunk.length
       pipeline.exchange.requestBytes += chunk.length
-      if (pipeline.exchange.requestBytes > mostDiscarded) this.#finishEarly()
+      if (this.#discarded > mostDiscarded) this.#finishEarly()
       return
     }
     if (this.#phase === 'body') this.#await('body')
@@ -219,6 +230,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   sendHead(head: MessageHead, contentLength: number | undefined): void {
     const { exchange } = this.#pipeline!
     this.#writer.begin()
+    if (this.#mayLeaveRest) this.#keepAlive = false
     exchange.status = head.status
     this.#framing = this.#chooseFraming(exchange, head.status, contentLength)
     this.#bodyLeft = this.#framing === 'length' ? contentLength! : 0
@@ -321,11 +333,21 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     exchange.status = reply.status
     pipeline.detach()
     // A client that waits for permission to send a body will not send it now; one too large is not read.
-    if (!this.#requestComplete && (exchange.head.expectsContinue || reply.status === 413))
-      this.#keepAlive = false
+    const isUnwanted = exchange.head.expectsContinue || reply.status === 413
+    if (this.#mayLeaveRest || (isUnwanted && !this.#requestComplete)) this.#keepAlive = false
     this.#writeProblem(reply, exchange)
     this.#onResponseComplete()
     if (!this.#parsing) this.#writer.flush()
+  }
+
+  /**
+   * Whether there may be more left of a body that is answered now than is worth reading. A client must be told then
+   * (RFC 9112 section 9.6): it would send its next request on a connection that closes.
+   */
+  get #mayLeaveRest(): boolean {
+    if (this.#requestComplete) return false
+    const { head, requestBytes } = this.#pipeline!.exchange
+    return head.isChunked || head.contentLength! - requestBytes > mostDiscarded
   }
 
   #writeProblem(reply: Problem, exchange: Exchange): void {
@@ -364,8 +386,10 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   #onResponseComplete(): void {
     this.#responseComplete = true
     if (this.#framing === 'length' && this.#bodyLeft !== 0) return this.abort('upstream-aborted')
-    if (this.#requestComplete) this.#nextRequest()
-    else if (!this.#keepAlive || !this.#parsing) this.#finishEarly()
+    if (this.#requestComplete) return this.#nextRequest()
+    if (!this.#keepAlive) return this.#finishEarly()
+    this.#await('body') // the rest of it is read, and dropped
+    if (!this.#parsing) this.#socket.resume()
   }
 
   /** Answered before the request was complete: the rest of it is not worth reading. */
@@ -441,8 +465,9 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     // Half-closed: a client may say that it is done and still read its answer.
     if (!this.#pipeline) this.#socket.end()
     else if (this.#phase === 'tunnel') this.#endFromClient(this.#pipeline)
-    else if (!this.#requestComplete) this.#socket.destroy()
-    else this.#keepAlive = false
+    else if (this.#requestComplete) this.#keepAlive = false
+    else if (this.#responseComplete) this.#finishEarly()
+    else this.#socket.destroy()
   }
 
   #endFromClient(pipeline: RequestPipeline): void {
@@ -456,7 +481,8 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     this.#context.wheel.clear(this)
     this.#parser.free()
     if (this.#pipeline && this.#phase === 'tunnel') this.#context.metrics.onTunnelClosed()
-    this.#pipeline?.abandon()
+    if (this.#responseComplete) this.#pipeline?.record()
+    else this.#pipeline?.abandon()
     this.#pipeline = undefined
     this.#onClosed(this)
   }

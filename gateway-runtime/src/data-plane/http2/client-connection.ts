@@ -117,9 +117,13 @@ export class Http2ClientConnection extends Http2Connection {
     if (!endStream) this.write(numberFrame(FrameType.rstStream, id, ErrorCode.noError))
   }
 
-  protected onPeerError(error: Error): void {
+  protected onPeerError(error: Error, stream?: ClientStream): void {
+    const requestId = stream?.requestId ?? newRequestId()
+    this.#log(error.message, { request_id: requestId })
+    if (stream) return stream.onPeerError()
+    const refused = { requestId, facts: this.#facts, status: 400, code: 'malformed-request' }
+    this.#context.accessLog.writeRefused(refused)
     this.#context.metrics.countRefused(400)
-    this.#log(error.message, {})
   }
 
   #log(reason: string, details: Record<string, string | number>): void {

@@ -19,7 +19,7 @@ import { Http2Stream } from './stream.ts'
 const contentLengthName = headerName('content-length')
 const contentType = headerName('content-type')
 const date = headerName('date')
-const requestId = headerName('x-request-id')
+const requestIdName = headerName('x-request-id')
 const grpcStatus = headerName('grpc-status')
 const grpcMessage = headerName('grpc-message')
 
@@ -45,6 +45,10 @@ export class ClientStream extends Http2Stream implements Downstream {
     this.#context = context
     this.remoteClosed = request.endStream
     this.#pipeline = new RequestPipeline(request.head, request.facts, this, context)
+  }
+
+  get requestId(): string {
+    return this.#pipeline.exchange.requestId
   }
 
   start(): void {
@@ -86,6 +90,13 @@ export class ClientStream extends Http2Stream implements Downstream {
     if (!this.#waitsForRoom) this.connection.untouch(this)
     this.#pipeline.onEnd(this.#trailers)
     this.#pipeline.flushRequest()
+  }
+
+  /** The client broke the rules: the request, which is lost with its stream, counts as malformed. */
+  onPeerError(): void {
+    const { exchange } = this.#pipeline
+    exchange.code ??= 'malformed-request'
+    if (exchange.status === 0) exchange.status = 400
   }
 
   onReset(_code: number, _reason: string): void {
@@ -155,7 +166,7 @@ export class ClientStream extends Http2Stream implements Downstream {
       block.field(':status', String(status))
       write(block)
       for (const [name, value] of exchange.extraFields) block.field(name, value, 'literal')
-      block.field(requestId, exchange.requestId, 'literal')
+      block.field(requestIdName, exchange.requestId, 'literal')
     })
     if (endStream) this.endedWithHead()
   }

@@ -135,8 +135,8 @@ export abstract class Http2Connection implements Deadline {
   protected abstract onConnectionDeadline(): void
   /** The peer takes no new streams; those up to `lastStream` go on. */
   protected abstract onGoaway(lastStream: number): void
-  /** What the peer broke, for the log. */
-  protected abstract onPeerError(error: Error): void
+  /** What the peer broke, for the log; `stream`: the one that it is lost with, if not the connection. */
+  protected abstract onPeerError(error: Error, stream?: Http2Stream): void
 
   get hasRoom(): boolean {
     return !this.socket.writableNeedDrain
@@ -438,9 +438,9 @@ export abstract class Http2Connection implements Deadline {
   /** The peer broke the rules of one stream. Such streams are counted like those that it resets itself. */
   #onStreamError(id: number, error: StreamError): void {
     this.#spendReset()
-    this.onPeerError(error)
-    this.write(numberFrame(FrameType.rstStream, id, error.code))
     const stream = this.streams.get(id)
+    this.onPeerError(error, stream)
+    this.write(numberFrame(FrameType.rstStream, id, error.code))
     if (!stream) return
     this.forget(stream)
     stream.onReset(error.code, error.message)

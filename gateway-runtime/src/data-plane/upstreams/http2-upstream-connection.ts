@@ -70,7 +70,7 @@ export class Http2UpstreamConnection extends Http2Connection {
     const stream = new Http2UpstreamStream(this.#nextStream, this, request, timeouts)
     this.lastLocalStream = stream.id
     this.streams.set(stream.id, stream)
-    this.touch(stream, this.connected ? timeouts.readTimeout : timeouts.connectTimeout)
+    if (!this.connected) this.touch(stream, timeouts.connectTimeout)
     return stream
   }
 

@@ -102,8 +102,10 @@ export class Http2UpstreamStream extends Http2Stream implements UpstreamStream {
     this.#awaitAnswer()
   }
 
+  /** Until the request is complete, the side of the client watches over who is silent. */
   #awaitAnswer(): void {
-    if (!this.#paused) this.#connection.touch(this, this.#timeouts.readTimeout)
+    if (!this.localClosed) this.#connection.untouch(this)
+    else if (!this.#paused) this.#connection.touch(this, this.#timeouts.readTimeout)
   }
 
   onDrain(): void {
@@ -112,7 +114,9 @@ export class Http2UpstreamStream extends Http2Stream implements UpstreamStream {
     this.#request.onUpstreamDrain()
   }
 
-  onLocalEnd(): void {}
+  onLocalEnd(): void {
+    if (this.#connection.connected && this.#request) this.#awaitAnswer()
+  }
 
   // What the target answers.
 

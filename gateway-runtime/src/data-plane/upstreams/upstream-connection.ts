@@ -95,7 +95,8 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     this.#answered = false
     this.#complete = false
     this.#interimCount = 0
-    this.#wheel.set(this, this.#connected ? timeouts.readTimeout : timeouts.connectTimeout)
+    if (this.#connected) this.#wheel.clear(this)
+    else this.#wheel.set(this, timeouts.connectTimeout)
   }
 
   sendHead(exchange: Exchange, authority: string, path: string): void {
@@ -112,9 +113,12 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
   endRequest(trailers: Fields | undefined): void {
     if (this.#chunked) this.#writer.lastChunk(trailers)
     this.#requestSent = true
-    if (!this.#inTunnel) return
-    this.#writer.flush()
-    this.#socket.end()
+    if (this.#inTunnel) {
+      this.#writer.flush()
+      this.#socket.end()
+    } else if (this.#connected && this.#writer.hasRoom) {
+      this.#awaitRead()
+    }
   }
 
   flush(): boolean {
@@ -173,9 +177,9 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     this.#awaitRead()
   }
 
-  /** A tunnel may be silent: the side of the client watches over it. */
+  /** In a tunnel, and until the request is complete, the side of the client watches over who is silent. */
   #awaitRead(): void {
-    if (this.#inTunnel) this.#wheel.clear(this)
+    if (this.#inTunnel || !this.#requestSent) this.#wheel.clear(this)
     else if (this.#timeouts) this.#wheel.set(this, this.#timeouts.readTimeout)
   }
 
