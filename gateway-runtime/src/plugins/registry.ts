@@ -13,6 +13,8 @@ import { correlationId } from './request-response/correlation-id.ts'
 import { cors } from './request-response/cors.ts'
 import { requestSizeLimiting } from './request-response/request-size-limiting.ts'
 import { requestTermination } from './request-response/request-termination.ts'
+import { requestTransformer } from './request-response/request-transformer.ts'
+import { responseTransformer } from './request-response/response-transformer.ts'
 import { securityHeaders } from './request-response/security-headers.ts'
 
 // A plugin is typed by its own schema; seen from outside, its configuration is what that schema has parsed.
@@ -31,6 +33,8 @@ const ownPlugins = [
   cors,
   requestSizeLimiting,
   requestTermination,
+  requestTransformer,
+  responseTransformer,
   securityHeaders,
 ] as unknown as readonly PluginDefinition[]
 
