@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { type Redis, redisScript } from './redis.ts'
 
-const beatInterval = 1_000
-const silentAfter = 5_000
+const beatInterval = 500
+const silentAfter = 1_500
 const forgottenAfter = 60_000
 
 /** All nodes that share the Redis and its prefix, as this one last heard. */
 export interface ClusterNodes {
   /** This node: another one after each start. */
   readonly id: string
-  /** Ids in order, with this one: those that live, and those that were silent for less than a minute. */
+  /** Ids in order, with this one: those that live, and those that fell silent within the last minute. */
   readonly all: readonly string[]
-  /** Those of `all` that were silent for 5 s: dead, or cut off from Redis. */
+  /** Those of `all` that were not heard of for 1.5 s: dead, or cut off from Redis. */
   readonly silent: readonly string[]
 }
 
@@ -26,7 +26,7 @@ local heard = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 for i = 2, #heard, 2 do heard[i] = tostring(now - heard[i]) end
 return heard`)
 
-/** Tells the others every second that this node lives, and learns who else does. */
+/** Tells the others twice a second that this node lives, and learns who else does. */
 export class LiveNodes {
   readonly #redis: Redis
   readonly #key: string

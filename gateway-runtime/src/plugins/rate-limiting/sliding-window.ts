@@ -1,4 +1,5 @@
 import { monotonicNow } from '../../clock.ts'
+import { SharedLock } from './shared-lock.ts'
 
 /*
  * Sliding windows for many keys in memory that all workers share.
@@ -38,11 +39,16 @@ const cellFill = 4
 // Words before the first bucket: two seeds of the hash.
 const tableHead = 4
 
-const spinsBeforeSleep = 2_000
-const sleepsBeforeTaking = 20
+/** A part of memory that several share; `from` and `bytes` are multiples of four. */
+export interface MemoryPart {
+  readonly memory: SharedArrayBuffer
+  readonly from: number
+  readonly bytes: number
+}
 
 export class SlidingWindows {
   readonly #words: Int32Array
+  readonly #lock: SharedLock
   readonly #limit: number
   readonly #ticksPerMillisecond: number
   readonly #now: () => number
@@ -55,8 +61,17 @@ export class SlidingWindows {
    * `period` in milliseconds. `memory` must be zeroed when the first worker sees it; `now` gives milliseconds of a
    * clock that is one for all workers.
    */
-  constructor(memory: SharedArrayBuffer, limit: number, period: number, now: () => number = monotonicNow) {
-    this.#words = new Int32Array(memory)
+  constructor(
+    memory: SharedArrayBuffer | MemoryPart,
+    limit: number,
+    period: number,
+    now: () => number = monotonicNow,
+  ) {
+    this.#words =
+      memory instanceof SharedArrayBuffer
+        ? new Int32Array(memory)
+        : new Int32Array(memory.memory, memory.from, memory.bytes >> 2)
+    this.#lock = new SharedLock(this.#words)
     this.#limit = limit
     this.#ticksPerMillisecond = periodTicks / period
     this.#now = now
@@ -72,6 +87,15 @@ export class SlidingWindows {
 
   /** Counts a request of the key if it passes. */
   take(key: string): Verdict {
+    return this.#ask(key, true)
+  }
+
+  /** Whether `take` would let it pass now, and else when; does not say what remains. */
+  peek(key: string): Verdict {
+    return this.#ask(key, false)
+  }
+
+  #ask(key: string, counts: boolean): Verdict {
     let low = this.#words[0]!
     let high = this.#words[1]!
     for (let index = 0; index < key.length; index++) {
@@ -81,17 +105,17 @@ export class SlidingWindows {
     }
     low = Math.imul(low ^ (low >>> 16), 0x45d9f3b) | 1 // never 0, which marks a free place
     const bucket = tableHead + (((high ^ (low >>> 7)) >>> 0) % this.#buckets) * this.#bucketSize
-    this.#lock(bucket)
+    this.#lock.take(bucket + lockWord)
     try {
       const now = Math.floor(this.#now() * this.#ticksPerMillisecond) | 0
       const entry = this.#find(bucket, low, high, now)
-      return this.#takeFrom(entry, now)
+      return this.#takeFrom(entry, now, counts)
     } finally {
-      Atomics.store(this.#words, bucket + lockWord, 0)
+      this.#lock.release(bucket + lockWord)
     }
   }
 
-  #takeFrom(entry: number, now: number): Verdict {
+  #takeFrom(entry: number, now: number, counts: boolean): Verdict {
     const words = this.#words
     words[entry + lastUsed] = now
     const cells = entry + keyHead
@@ -106,8 +130,9 @@ export class SlidingWindows {
       }
       cell = next
       fill = 0
-      words[entry + currentCell] = cell
+      if (counts) words[entry + currentCell] = cell
     }
+    if (!counts) return { passes: true, remaining: 0, retryAfter: 0 }
     words[entry + cellFill] = fill + 1
     words[cells + cell] = now
     const remaining = this.#capacity(cell) - fill - 1 + this.#freeBehind(cells, cell, now)
@@ -176,16 +201,5 @@ export class SlidingWindows {
     words[entry + currentCell] = 0
     words[entry + cellFill] = 0
     words.fill((now - 2 * periodTicks) | 0, entry + keyHead, entry + this.#keySize)
-  }
-
-  /** A worker that dies while it holds the lock leaves it closed: after a while it is simply taken. */
-  #lock(bucket: number): void {
-    const word = bucket + lockWord
-    let sleeps = 0
-    for (let spins = 0; Atomics.compareExchange(this.#words, word, 0, 1) !== 0; spins++) {
-      if (spins < spinsBeforeSleep) continue
-      if (++sleeps > sleepsBeforeTaking) return
-      Atomics.wait(this.#words, word, 1, 1)
-    }
   }
 }

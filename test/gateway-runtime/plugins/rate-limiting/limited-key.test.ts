@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { addressKey } from '../../../../gateway-runtime/src/plugins/rate-limiting/client-key.ts'
+import { addressKey } from '../../../../gateway-runtime/src/plugins/rate-limiting/limited-key.ts'
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],

@@ -1,0 +1,52 @@
+const shortestSpan = 5
+const memory = 200
+// A lease is renewed when no more is left of it than comes in this time, in milliseconds.
+const renewAhead = 20
+
+/** How long before the end of a window leases for the next are taken. */
+export const leadOf = (period: number): number => Math.min(period / 4, 1_000)
+
+/** How many requests of a key come, whether they pass or not. */
+export class Demand {
+  #offered: number | undefined
+  #at: number
+  /** Requests a millisecond. */
+  #rate = 0
+
+  constructor(now: number) {
+    this.#at = now
+  }
+
+  /** `offered`: all requests so far, modulo 2^32. */
+  see(offered: number, now: number): void {
+    if (this.#offered === undefined) {
+      this.#offered = offered
+      this.#at = now
+      return
+    }
+    const span = now - this.#at
+    if (span < shortestSpan) return
+    const rate = ((offered - this.#offered) >>> 0) / span
+    // The newest span counts by its length; what is older than some 200 ms is forgotten.
+    const weight = Math.max(Math.min(span / memory, 1), 0.3)
+    this.#rate += (rate - this.#rate) * weight
+    this.#offered = offered
+    this.#at = now
+  }
+
+  /** Requests that come in so many milliseconds, as far as can be told. */
+  expected(milliseconds: number): number {
+    return this.#rate * milliseconds
+  }
+
+  /** More than will come in so many milliseconds: what is kept of a lease. */
+  most(milliseconds: number): number {
+    return Math.ceil(this.#rate * milliseconds * 1.5)
+  }
+
+  /** How much may be left of a lease when the next is asked for; -1: it is left to run out. */
+  lowMark(left: number): number {
+    const ahead = Math.ceil(this.#rate * renewAhead)
+    return ahead < 1 || left < 2 ? -1 : Math.min(ahead, left >> 1)
+  }
+}
