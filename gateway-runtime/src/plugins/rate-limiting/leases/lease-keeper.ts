@@ -59,6 +59,7 @@ const mostKeysAtOnce = 64
 const retryInterval = 500
 const deniedWithoutStore = 100
 const quietAfter = 2_000
+const longestDenial = 30_000
 // So long after the store came back other nodes may not yet have told what they let pass without it.
 const settlingTime = 2_000
 // Of a window that the store was asked about, a node lets pass only what it has leased; after so long its share.
@@ -182,7 +183,7 @@ export class LeaseKeeper {
     sentAt: number,
   ): void {
     const now = this.#options.now()
-    this.#clock.learn(time, sentAt, now)
+    this.#clock.learn({ time, sentAt, now })
     if (group.failingSince !== undefined) {
       group.failingSince = undefined
       this.unsettle()
@@ -302,7 +303,8 @@ export class LeaseKeeper {
       return
     }
     const denials = key.denials[window]!++
-    leases.deny(window, Math.min(now + Math.max((period / 32) * 2 ** denials, 10), current.end))
+    const first = Math.min(Math.max(period / 32, 10), 250)
+    leases.deny(window, Math.min(now + Math.min(first * 2 ** denials, longestDenial), current.end))
   }
 
   /** Leases from the node itself. */
@@ -311,12 +313,10 @@ export class LeaseKeeper {
     const at = now()
     table.change(key.entry, key.digest, (leases) => {
       for (const [window, limit] of windows.entries()) {
-        const number = Math.floor(this.#clock.estimate(at) / limit.period)
+        const { number, start, end } = this.#clock.windowAt(at, limit.period)
         const slot = leases.slot(window, number)
-        const isKnown = slot.number === number
+        if (slot.number !== number) slot.span(start, end)
         slot.begin(number)
-        if (!isKnown || at >= slot.end)
-          slot.span(at, at + (number + 1) * limit.period - this.#clock.estimate(at))
         const granted = this.#allow(slot, limit, at - (this.#groups[key.group]!.failingSince ?? at))
         slot.left += granted
         if (this.#options.withoutStore !== 'open') slot.claim += granted
@@ -376,15 +376,13 @@ function receive(
   { total, granted, free }: { readonly total: number; readonly granted: number; readonly free: number },
 ): void {
   const held = claim.number === number ? claim.held : claim.number + 1 === number ? claim.heldNext : -1
-  if (slot.number !== number || held < 0) {
-    // The node knew nothing of it: all that it was given before counts as used.
-    slot.begin(number)
-    slot.left = granted
-    slot.claim = total
-  } else {
-    slot.left += granted
-    slot.claim += granted
-  }
+  if (slot.number > number) return // too late: that window is over
+  slot.begin(number)
+  // What the node has allowed itself since it asked is a part of what was granted, not besides it.
+  const kept = Math.max(granted - (slot.claim - Math.max(held, 0)), 0)
+  slot.left += kept
+  // Where the node did not say what it held, all that it was given before counts as used.
+  slot.claim += kept + (held < 0 ? total - granted : 0)
   slot.free = free
 }
 

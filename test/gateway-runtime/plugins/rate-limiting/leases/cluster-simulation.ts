@@ -57,6 +57,8 @@ interface Server {
   alive: boolean
   /** Whether it has its replica. */
   linked: boolean
+  /** When the last of what it wrote is there. */
+  sentUpTo: number
 }
 
 /** Several nodes, a primary and its replica, and a network between them, in a time of their own. */
@@ -72,7 +74,7 @@ export class ClusterSimulation {
   #refused = 0
   #exchanges = 0
   /** That clients find; and one that was taken over from, while it still serves some. */
-  #primary: Server = { state: new ModelState(), alive: true, linked: true }
+  #primary: Server = { state: new ModelState(), alive: true, linked: true, sentUpTo: 0 }
   #former: Server | undefined
   #replica = new ModelState()
 
@@ -154,39 +156,34 @@ export class ClusterSimulation {
     const server = this.#former && chance() < 0.5 ? this.#former : this.#primary
     const deliver = (after: number, isFirst: boolean) =>
       this.#at(this.#time + after, () => {
-        const reply = this.#execute(server, request)
-        if (!reply || !isFirst || chance() < lost) return
-        const way = chance() * latency
-        this.#at(this.#time + reply.after + way, () => {
-          if (!this.#isCut(index)) end(reply.replicated ? reply.reply : undefined)
+        this.#execute(server, request, (reply) => {
+          if (!isFirst || chance() < lost) return
+          this.#at(this.#time + chance() * latency, () => {
+            if (!this.#isCut(index)) end(reply)
+          })
         })
       })
     deliver(chance() * latency, true)
     if (chance() < twice) deliver(chance() * timeout * 3, false)
   }
 
-  /** Runs it on the primary; the answer comes when the replica has it, or does not have it in time. */
-  #execute(server: Server, request: LeaseRequest) {
-    if (!server.alive) return undefined
+  /** Runs it on a primary; answers when its replica has what it wrote, or with undefined when that takes too long. */
+  #execute(server: Server, request: LeaseRequest, answer: (reply: LeaseReply | undefined) => void): void {
+    if (!server.alive) return
     const reply = execute(server.state, this.#options.windows, request, this.#redisTime)
-    const after = this.#options.chance() * this.#options.replication
-    const replicated = server.linked && after < replicaPatience
     const copy = server.state.copy()
-    // What was sent to the replica is sent, whatever becomes of the primary; the order stays.
-    if (server.linked && server === this.#primary) {
-      const arrives = this.#time + after
-      this.#at(arrives, () => {
-        if (server.linked) this.#replicate(server, copy, arrives)
-      })
-    }
-    return { reply, replicated, after }
-  }
-
-  readonly #replicatedUpTo = new Map<Server, number>()
-  #replicate(server: Server, copy: ModelState, arrives: number): void {
-    if ((this.#replicatedUpTo.get(server) ?? 0) > arrives) return
-    this.#replicatedUpTo.set(server, arrives)
-    this.#replica = merge(this.#replica, copy)
+    // A stream: what was written later does not arrive before.
+    server.sentUpTo = Math.max(
+      server.sentUpTo,
+      this.#time + this.#options.chance() * this.#options.replication,
+    )
+    const takes = server.sentUpTo - this.#time
+    this.#at(server.sentUpTo, () => {
+      if (server.linked) this.#replica = copy
+    })
+    this.#at(this.#time + Math.min(takes, replicaPatience), () => {
+      if (server.alive) answer(server.linked && takes <= replicaPatience ? reply : undefined)
+    })
   }
 
   /** Nodes that the others have not heard of for 1.5 s. */
@@ -219,7 +216,7 @@ export class ClusterSimulation {
     if (!split) before.alive = false
     this.#at(this.#time + after, () => {
       this.#former = split ? before : undefined
-      this.#primary = { state: this.#replica.copy(), alive: true, linked: true }
+      this.#primary = { state: this.#replica.copy(), alive: true, linked: true, sentUpTo: 0 }
       // The one of before hears of it some time later, or gives up without the others.
       this.#at(this.#time + 1_000, () => {
         before.alive = false
@@ -227,32 +224,4 @@ export class ClusterSimulation {
       })
     })
   }
-}
-
-/** Copies can overtake each other here, which a replication stream does not do: of each claim the last one counts. */
-function merge(older: ModelState, newer: ModelState): ModelState {
-  const merged = older.copy()
-  for (const [digest, windows] of newer.keys) {
-    const known = merged.keys.get(digest)
-    merged.keys.set(
-      digest,
-      windows.map((window, index) => {
-        const before = known?.[index]
-        if (!before || before.number < window.number) return window
-        if (before.number > window.number) return before
-        const last = (a: typeof window.claims, b: typeof window.claims) => {
-          const claims = new Map(a)
-          for (const [id, claim] of b)
-            if ((claims.get(id)?.sequence ?? -1) <= claim.sequence) claims.set(id, claim)
-          return claims
-        }
-        return {
-          number: window.number,
-          claims: last(before.claims, window.claims),
-          next: last(before.next, window.next),
-        }
-      }),
-    )
-  }
-  return merged
 }

@@ -86,7 +86,7 @@ describe('never more than the limit in a window', () => {
           for (const count of byWindow(passes, period).values()) expect(count).toBeLessThanOrEqual(limit)
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     )
   }, 120_000)
 
@@ -153,15 +153,11 @@ describe('never more than the limit in a window', () => {
 })
 
 describe('nearly all of the limit', () => {
-  test.each([
-    [10, 1],
-    [100, 1],
-    [1_000, 1],
-    [1_000, 10],
-  ])(
-    'passes at %d a second, also unevenly spread over three nodes under ten times as much (%d)',
-    (limit, skew) => {
-      const rates = [limit * 8 * skew, limit * 1.5, limit * 0.5].map((rate) => Math.min(rate, 12_000))
+  test.each([10, 100, 1_000])(
+    'passes at %d a second, unevenly spread over three nodes under ten times as much',
+    (limit) => {
+      const rates = [limit * 8, limit * 1.5, limit * 0.5]
+      const length = 4_000
       const { passes, exchanges } = new ClusterSimulation({
         ...healthy,
         windows: [window(limit)],
