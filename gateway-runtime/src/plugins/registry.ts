@@ -1,6 +1,7 @@
 import { basicAuth } from './authentication/basic-auth.ts'
 import { jwt } from './authentication/jwt.ts'
 import { keyAuth } from './authentication/key-auth.ts'
+import { mtlsAuth } from './authentication/mtls-auth.ts'
 import { oidc } from './authentication/oidc.ts'
 import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
@@ -25,6 +26,7 @@ const ownPlugins = [
   basicAuth,
   jwt,
   oidc,
+  mtlsAuth,
   acl,
   ipRestriction,
   botDetection,
