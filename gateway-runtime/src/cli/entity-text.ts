@@ -25,6 +25,11 @@ const targets: Text = ({ targets }) =>
     .map(({ target, weight }) => (weight === undefined ? target : `${target} (weight ${weight})`))
     .join(', ')
 
+const whereabouts: Text = ({ url, upstream, host, port }) => {
+  if (host !== undefined) return `host ${text(host)}${port === undefined ? '' : `:${text(port)}`}`
+  return url === undefined ? `upstream ${text(upstream)}` : text(url)
+}
+
 /** A certificate may stand here as a whole. */
 const fileOf = (certificate: unknown): string =>
   String(certificate).includes('-----BEGIN') ? 'PEM text' : text(certificate)
@@ -32,7 +37,7 @@ const fileOf = (certificate: unknown): string =>
 const columns: Readonly<Record<Collection, readonly (readonly [title: string, text: Text])[]>> = {
   services: [
     ['NAME', key('name')],
-    ['WHERE', ({ url, upstream }) => (url === undefined ? `upstream ${text(upstream)}` : text(url))],
+    ['WHERE', whereabouts],
     ['RETRIES', key('retries')],
     ['CONNECT', key('connect_timeout')],
     ['READ', key('read_timeout')],
@@ -94,7 +99,7 @@ function lineOf(name: string, value: unknown, entity: Entity): string {
 export function entitySummary(collection: Collection, entity: Entity): string {
   switch (collection) {
     case 'services':
-      return entity.url === undefined ? `upstream ${text(entity.upstream)}` : text(entity.url)
+      return whereabouts(entity)
     case 'routes': {
       const { methods, hosts, paths } = entity
       const what = [methods, hosts, paths].filter((part) => Array.isArray(part) && part.length > 0)

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import type { Collection, Problem } from '../config/index.ts'
-import type { Entity } from '../control-plane/admin-api/entities.ts'
+import { type Entity, entityId, getEntity, listEntities } from '../control-plane/admin-api/entities.ts'
 import { adminTokenPath, readAdminToken } from '../control-plane/admin-api/token.ts'
 import type { AskedRequest, RouteExplanation } from '../data-plane/route-explanation.ts'
 import type { AdminAddress } from './admin-address.ts'
@@ -39,20 +39,21 @@ export class RunningGateway implements GatewayAccess {
   }
 
   async list(collection: Collection): Promise<readonly Entity[]> {
-    return ((await this.request('GET', `/${collection}`)) as { data: Entity[] }).data
+    return listEntities(await this.request('GET', '/config'), collection)
   }
 
   async get(collection: Collection, id: string): Promise<Entity> {
-    return (await this.request('GET', pathOf(collection, id))) as Entity
+    return getEntity(await this.request('GET', '/config'), collection, id)
   }
 
   async add(collection: Collection, entity: Entity): Promise<Added> {
     const answer = await this.request('POST', `/${collection}`, entity)
-    const { warnings = [], ...added } = answer as Entity & { readonly warnings?: readonly Problem[] }
-    return { entity: added, warnings }
+    const { warnings = [] } = answer as { readonly warnings?: readonly Problem[] }
+    return { entity: await this.get(collection, entityId(collection, entity)), warnings }
   }
 
   async delete(collection: Collection, id: string): Promise<void> {
+    await this.get(collection, id)
     await this.request('DELETE', pathOf(collection, id))
   }
 

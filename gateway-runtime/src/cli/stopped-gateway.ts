@@ -1,12 +1,13 @@
-import { type Collection, ConfigurationError } from '../config/index.ts'
+import { type Collection, ConfigurationError, editEntities } from '../config/index.ts'
 import {
   type Entity,
-  EntityChanges,
   entityId,
   getEntity,
   listEntities,
   warningsSince,
 } from '../control-plane/admin-api/entities.ts'
+import { EntityIndex } from '../control-plane/admin-api/entity-index.ts'
+import { get, planAdd, planDelete } from '../control-plane/admin-api/plan.ts'
 import { describeProblems } from '../control-plane/admin-api/problem.ts'
 import { ConfigurationStore } from '../control-plane/configuration-store.ts'
 import { type AskedRequest, explainRoute, type RouteExplanation } from '../data-plane/route-explanation.ts'
@@ -17,11 +18,9 @@ import type { Added, GatewayAccess } from './gateway-access.ts'
 export class StoppedGateway implements GatewayAccess {
   readonly isRunning = false
   readonly #store: ConfigurationStore
-  readonly #changes: EntityChanges
 
   private constructor(store: ConfigurationStore) {
     this.#store = store
-    this.#changes = new EntityChanges(store.folder)
   }
 
   /** @throws ConfigurationError when the files have problems already */
@@ -42,7 +41,10 @@ export class StoppedGateway implements GatewayAccess {
   async add(collection: Collection, entity: Entity): Promise<Added> {
     const before = this.#store.current.loaded.warnings
     const next = await this.#store
-      .change((contents) => this.#changes.add(contents, collection, entity))
+      .change((contents, loaded) => {
+        const { edits } = planAdd(EntityIndex.of(loaded), collection, entity)
+        return editEntities(contents, edits)
+      })
       .catch((error) => {
         throw error instanceof ConfigurationError ? new CliError(describeProblems(error)) : error
       })
@@ -53,7 +55,11 @@ export class StoppedGateway implements GatewayAccess {
   }
 
   async delete(collection: Collection, id: string): Promise<void> {
-    await this.#store.change((contents) => this.#changes.delete(contents, collection, id))
+    await this.#store.change((contents, loaded) => {
+      const index = EntityIndex.of(loaded)
+      get(index, collection, id)
+      return editEntities(contents, planDelete(index, collection, id).edits)
+    })
   }
 
   async explain(request: AskedRequest): Promise<RouteExplanation> {

@@ -45,7 +45,10 @@ export function checkReferences(values: CheckedValues, problems: ProblemList): v
     certificates: entitiesOf(values.value, 'certificates'),
   }
   const checks = new Checks(values, problems)
-  for (const collection of Object.values(entities)) checks.once(collection)
+  for (const collection of Object.values(entities)) {
+    checks.once(collection)
+    checks.idOnce(collection)
+  }
   checks.known(entities.routes, 'service', entities.services)
   checks.otherServices(entities.routes, entities.services)
   checks.known(entities.services, 'upstream', entities.upstreams)
@@ -112,6 +115,18 @@ class Checks {
           return `duplicate ${describe(entity)}: it is defined in ${where} already`
         })
       }
+    }
+  }
+
+  /** No two entities of a collection have one id. */
+  idOnce(entities: readonly Entity[]): void {
+    const known = new Map<unknown, Entity>()
+    for (const entity of entities) {
+      const { id } = entity.value
+      if (id === undefined) continue
+      const first = known.get(id)
+      if (first) this.#report([...entity.path, 'id'], () => `${describe(first)} has this id already`)
+      else known.set(id, entity)
     }
   }
 

@@ -27,13 +27,12 @@ export function compile({ routes: written, ...others }: Configuration): Snapshot
   // The copy leaves the configuration itself unfrozen, and is a proof that workers can be sent it.
   const configuration = structuredClone(others)
   const named = new Map(configuration.upstreams.map((upstream) => [upstream.name, compileUpstream(upstream)]))
-  const services = new Map(
-    configuration.services.map((service) => [service.name, compileService(service, named)]),
-  )
+  const located = configuration.services.map((service) => locate(service, named))
+  const services = new Map(located.map((service) => [service.name, compileService(service, named)]))
   const chains = new PluginChains(configuration.plugins)
   const consumers = configuration.consumers.map((consumer) => chains.consumer(consumer))
   const routes = written.map((route) => ({ ...compileRoute(route, services), plugins: chains.of(route) }))
-  const implicit = configuration.services
+  const implicit = located
     .filter(({ url }) => url !== undefined)
     .map(({ name }) => services.get(name)!.upstream)
   const pluginFiles = pluginFilesOf(configuration.plugin_files)
@@ -89,6 +88,15 @@ function hashSource(upstream: Upstream, kind: Upstream['hash_on'], header: strin
   if (kind === 'header') return { kind, name: header!.toLowerCase() }
   if (kind === 'cookie') return { kind, name: upstream.hash_on_cookie!, path: upstream.hash_on_cookie_path }
   return { kind }
+}
+
+/** A host is the upstream of its name where there is one, and else is written as a url. */
+function locate(service: Service, upstreams: ReadonlyMap<string, unknown>): Service {
+  const { host, port, ...others } = service
+  if (host === undefined) return service
+  if (upstreams.has(host)) return { ...others, upstream: host }
+  const { protocol = 'http', path = '', ...located } = others
+  return { ...located, url: `${protocol}://${host}${port === undefined ? '' : `:${port}`}${path}` }
 }
 
 function compileService(service: Service, upstreams: ReadonlyMap<string, CompiledUpstream>): CompiledService {

@@ -24,57 +24,53 @@ export class EntityNotFound extends Error {
   readonly code = 'entity-not-found'
 }
 
-const singular: Readonly<Record<Collection, string>> = {
-  services: 'service',
-  routes: 'route',
-  upstreams: 'upstream',
-  consumers: 'consumer',
-  plugins: 'plugin',
-  certificates: 'certificate',
+/** What an entity shall be; undefined: gone. One that is not there yet is added. */
+export interface EntityEdit {
+  readonly collection: Collection
+  /** What it is called so far; its name, or of a plugin the `pluginId`. */
+  readonly id: string
+  readonly entity: object | undefined
 }
 
 /**
- * Appends an entity to the file that holds most of its collection; else services and upstreams to services.yaml where
- * there is one, and anything to config.yaml. Only the keys given are written.
- * @throws EntityExists, EditRefused, or ConfigurationError when a file is not YAML
- */
-export function addEntity(contents: FolderContents, collection: Collection, entity: object): FolderContents {
-  const id = idOf(collection, entity)
-  const files = listFiles(contents, collection)
-  if (find(files, collection, id)) {
-    throw new EntityExists(`a ${singular[collection]} named ${JSON.stringify(id)} is there already`)
-  }
-  return append(contents, files, collection, entity)
-}
-
-/**
- * Replaces an entity, key by key, where it stands; adds it where it is not there yet.
+ * Makes several entities what they shall be, each where it stands; a new one goes to the file that holds most of its collection;
+ * else services and upstreams go to services.yaml where there is one, and anything to config.yaml. Only the keys given
+ * are written, and comments above what is deleted stay.
  * @throws EditRefused, or ConfigurationError when a file is not YAML
  */
-export function putEntity(
-  contents: FolderContents,
-  collection: Collection,
-  id: string,
-  entity: object,
-): FolderContents {
-  const files = listFiles(contents, collection)
-  const found = find(files, collection, id)
-  if (!found) return append(contents, files, collection, entity)
-  const { file, index } = found
-  const entries = file.items.map((value, from) => ({ from, value: from === index ? given(entity) : value }))
-  return change(contents, file, collection, entries)
+export function editEntities(contents: FolderContents, edits: readonly EntityEdit[]): FolderContents {
+  return [...Map.groupBy(edits, ({ collection }) => collection)].reduce(
+    (texts, [collection, own]) => editCollection(texts, collection, own),
+    contents,
+  )
 }
 
-/**
- * Removes an entity with the comments within it; comments above it stay.
- * @throws EntityNotFound, EditRefused, or ConfigurationError when a file is not YAML
- */
-export function deleteEntity(contents: FolderContents, collection: Collection, id: string): FolderContents {
-  const found = find(listFiles(contents, collection), collection, id)
-  if (!found) throw new EntityNotFound(`no ${singular[collection]} is named ${JSON.stringify(id)}`)
-  const { file, index } = found
-  const entries = file.items.map((value, from) => ({ from, value })).filter(({ from }) => from !== index)
-  return change(contents, file, collection, entries)
+function editCollection(
+  contents: FolderContents,
+  collection: Collection,
+  edits: readonly EntityEdit[],
+): FolderContents {
+  const files = listFiles(contents, collection)
+  const wanted = new Map(edits.map(({ id, entity }) => [id, entity]))
+  const home = fileFor(files, collection)
+  const lists = files.map((file) => {
+    const entries = file.items.flatMap((value, from): ListEntry[] => {
+      const id = isMapping(value) ? idOf(collection, value) : undefined
+      if (id === undefined || !wanted.has(id)) return [{ from, value }]
+      const entity = wanted.get(id)
+      wanted.delete(id)
+      return entity === undefined ? [] : [{ from, value: given(entity) }]
+    })
+    return { file, entries }
+  })
+  const added = [...wanted.values()].flatMap((entity) => (entity ? [{ value: given(entity) }] : []))
+  if (!files.includes(home)) lists.push({ file: home, entries: [] })
+  return lists.reduce((texts, { file, entries }) => {
+    const all = file === home ? [...entries, ...added] : entries
+    const isAsItWas =
+      all.length === file.items.length && all.every(({ value }, index) => value === file.items[index])
+    return isAsItWas ? texts : change(texts, file, collection, all)
+  }, contents)
 }
 
 /** A file, and what it holds of a collection. */
@@ -86,29 +82,10 @@ interface ListFile {
 
 function listFiles(contents: FolderContents, collection: Collection): ListFile[] {
   return [...contents].map(([name, text]) => {
-    const source = new YamlSource(name, text)
+    const source = YamlSource.read(name, text)
     const list = isMapping(source.value) ? source.value[collection] : undefined
     return { source, holdsKey: list !== undefined, items: Array.isArray(list) ? list : [] }
   })
-}
-
-function find(files: readonly ListFile[], collection: Collection, id: string) {
-  for (const file of files) {
-    const index = file.items.findIndex((item) => isMapping(item) && idOf(collection, item) === id)
-    if (index >= 0) return { file, index }
-  }
-  return undefined
-}
-
-function append(
-  contents: FolderContents,
-  files: readonly ListFile[],
-  collection: Collection,
-  entity: object,
-): FolderContents {
-  const file = fileFor(files, collection)
-  const entries = [...file.items.map((value, from) => ({ from, value })), { value: given(entity) }]
-  return change(contents, file, collection, entries)
 }
 
 function fileFor(files: readonly ListFile[], collection: Collection): ListFile {
@@ -143,7 +120,7 @@ function change(
 /** The proof of an edit: whether a text holds just this. */
 function says(file: string, text: string, expected: unknown): boolean {
   try {
-    return isDeepStrictEqual(new YamlSource(file, text).value, expected)
+    return isDeepStrictEqual(YamlSource.read(file, text).value, expected)
   } catch {
     return false
   }

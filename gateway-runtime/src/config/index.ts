@@ -5,7 +5,12 @@ export { compile } from './compile.ts'
 export { ConfigurationError, formatProblem, type Problem } from './configuration-error.ts'
 export { differences, type EntityChange, entityName, type FieldChange, maskedChanges } from './difference.ts'
 export * from './duration.ts'
-export { addEntity, deleteEntity, EntityExists, EntityNotFound, putEntity } from './edit.ts'
+export {
+  type EntityEdit,
+  EntityExists,
+  EntityNotFound,
+  editEntities,
+} from './edit.ts'
 export { EditRefused } from './flow-collection.ts'
 export { type FolderContents, readFolder } from './folder.ts'
 export { configurationJsonSchema } from './json-schema.ts'

@@ -54,7 +54,7 @@ export function loadConfiguration(folder: string, options: LoadOptions = {}): Lo
   const absolute = resolve(folder)
   const contents = options.contents ?? readFolder(folder)
   const problems = new ProblemList([...contents.keys()])
-  const sources = [...contents].map(([file, text]) => problems.collect(() => new YamlSource(file, text)))
+  const sources = [...contents].map(([file, text]) => problems.collect(() => YamlSource.read(file, text)))
   problems.throwIfAny()
 
   const merged = merge(sources as YamlSource[], problems)

@@ -18,6 +18,11 @@ const name = z
 const port = z.int().min(1).max(65_535)
 const host = z.string().min(1).max(253)
 const tags = z.array(name).max(64).default([])
+const id = z
+  .string()
+  .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'expected a UUID in lower case')
+  .optional()
+  .describe('What programs call it; left out, the admin API derives it from the name.')
 
 /** `host:port`, or `host` with port 80; IPv6 in brackets. */
 const targetAddress = z
@@ -91,6 +96,7 @@ export const listenerSchema = z
 
 /** A certificate that https listeners show to clients that ask for one of its hosts (RFC 6066 section 3). */
 export const certificateSchema = z.strictObject({
+  id,
   name,
   certificate: pem.describe('PEM file with the certificate chain, or its text from a reference.'),
   key: pem.describe('PEM file with the private key, or its text from a reference.'),
@@ -106,20 +112,28 @@ export const certificateSchema = z.strictObject({
 /** Where requests of a route are sent. */
 export const serviceSchema = z
   .strictObject({
+    id,
     name,
     url: serviceUrl
       .optional()
       .describe('Where the service is; its path is put before the path of the request.'),
     upstream: name.optional().describe('Name of an upstream, in place of the host of a url.'),
+    host: z
+      .string()
+      .regex(/^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])$/, 'expected a host name or address')
+      .optional()
+      .describe('In place of url: the upstream of this name, or else the host of this name.'),
+    port: port.optional().describe('With host, where that is no upstream; 80, with TLS 443.'),
     protocol: z
       .enum(['http', 'https', 'grpc', 'grpcs'])
       .optional()
-      .describe('With upstream: how its targets are spoken to; http.'),
+      .describe('With upstream or host: how targets are spoken to; http.'),
     path: z
       .string()
       .startsWith('/')
+      .regex(/^[^?#\s]*$/, 'expected a path such as /orders')
       .optional()
-      .describe('With upstream: put before the path of the request.'),
+      .describe('With upstream or host: put before the path of the request.'),
     http_version: z
       .enum(['1.1', '2'])
       .optional()
@@ -171,11 +185,18 @@ export const serviceSchema = z
       ),
     tags,
   })
-  .refine((service) => (service.url === undefined) !== (service.upstream === undefined), {
-    message: 'a service needs either url or upstream',
-  })
+  .refine(
+    ({ url, upstream, host }) => [url, upstream, host].filter((way) => way !== undefined).length === 1,
+    {
+      message: 'a service needs either url or upstream, or else host',
+    },
+  )
   .refine((service) => service.url === undefined || (!service.protocol && !service.path), {
-    message: 'protocol and path go with upstream; a url says both itself',
+    message: 'protocol and path go with upstream or host; a url says both itself',
+  })
+  .refine((service) => service.port === undefined || service.host !== undefined, {
+    path: ['port'],
+    message: 'port goes with host',
   })
   .refine(
     ({ client_certificate, client_key }) => (client_certificate === undefined) === (client_key === undefined),
@@ -263,6 +284,7 @@ const mirrorSchema = z.strictObject({
 /** Which requests go to a service. */
 export const routeSchema = z
   .strictObject({
+    id,
     name,
     service: name.optional().describe('Name of the service; a route has one, or redirect.'),
     split: splitSchema.optional().describe('Services that get a part of the requests, such as a canary.'),
@@ -360,6 +382,7 @@ const hashOn = z.enum(['none', 'ip', 'header', 'cookie', 'path'])
 /** A named set of targets that requests are balanced over. */
 export const upstreamSchema = z
   .strictObject({
+    id,
     name,
     algorithm: z
       .enum(['round-robin', 'least-connections', 'consistent-hashing'])
@@ -393,10 +416,11 @@ export const upstreamSchema = z
         z.strictObject({
           target: targetAddress,
           weight: z.int().min(0).max(65_535).default(100).describe('Share of the requests; 0 gets none.'),
+          tags: tags.unwrap().optional(),
         }),
       )
-      .min(1)
-      .max(1_024),
+      .max(1_024)
+      .describe('Where there are none, requests are answered with 503.'),
     healthchecks: healthChecksSchema.prefault({}),
     circuit_breaker: circuitBreakerSchema.prefault({}),
     tags,
@@ -429,6 +453,7 @@ export const upstreamSchema = z
 
 /** Who makes requests, with what it is known by. */
 export const consumerSchema = z.strictObject({
+  id,
   name,
   custom_id: z
     .string()
@@ -446,6 +471,7 @@ export const consumerSchema = z.strictObject({
 /** A policy on the way of a request: the narrowest counts, and a consumer is narrower than a route. */
 export const pluginSchema = z
   .strictObject({
+    id,
     name,
     service: name.optional().describe('Only for this service.'),
     route: name.optional().describe('Only for this route.'),

@@ -23,6 +23,8 @@ export type Place = Pick<Problem, 'file' | 'line' | 'column' | 'path'>
 /** Containers within containers that a file may have; far more than any configuration needs. */
 const deepest = 64
 const mostAliases = 100
+const mostRecent = 16
+const recent = new Map<string, YamlSource>()
 
 /** A YAML 1.2 file with the positions of what it holds. */
 export class YamlSource {
@@ -52,6 +54,21 @@ export class YamlSource {
       // The stack is the limit that very deep nesting meets first.
       throw error instanceof RangeError ? this.#error(tooDeepMessage) : error
     }
+  }
+
+  /**
+   * The same for the same text: of each file, the one that was read last is kept, as an edit, its proof and the load
+   * after it all read one text.
+   * @throws ConfigurationError as the constructor does
+   */
+  static read(file: string, text: string): YamlSource {
+    const known = recent.get(file)
+    if (known?.text === text) return known
+    const source = new YamlSource(file, text)
+    recent.delete(file)
+    recent.set(file, source)
+    if (recent.size > mostRecent) recent.delete(recent.keys().next().value!)
+    return source
   }
 
   /**

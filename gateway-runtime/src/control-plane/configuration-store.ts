@@ -13,6 +13,8 @@ import { FolderWatcher } from './folder-watcher.ts'
 
 /** A configuration with what it was compiled to. */
 export interface Current {
+  /** The texts that it was read from. */
+  readonly contents: FolderContents
   readonly loaded: LoadedConfiguration
   readonly snapshot: Snapshot
 }
@@ -101,16 +103,21 @@ export class ConfigurationStore {
 
   /**
    * Edits the files and puts the result in force; resolves with it when both are done. On any error both are as before.
-   * @param edit - gets the texts of the folder as they are now, returns those to be; what it throws is thrown on
+   * @param edit - gets the texts of the folder as they are now and what they say, returns those to be; what it throws
+   *   is thrown on
    * @param cause - what is told of the change; the files, where it is left out
    * @throws ConfigurationError, ConfigurationRefused, ConfigurationNotWritten, FolderChanged, StoreBusy
    */
-  change(edit: (contents: FolderContents) => FolderContents, cause: Cause = byFiles): Promise<Current> {
+  change(
+    edit: (contents: FolderContents, loaded: LoadedConfiguration) => FolderContents,
+    cause: Cause = byFiles,
+  ): Promise<Current> {
     return this.#inTurn(async () => {
       const before = readFolder(this.folder)
-      const after = edit(before)
-      const next = this.#load(after)
       const previous = this.current
+      const isKnown = isDeepStrictEqual(before, previous.contents)
+      const after = edit(before, isKnown ? previous.loaded : this.#load(before).loaded)
+      const next = this.#load(after)
       if (next.snapshot.version !== previous.snapshot.version) await this.#putInForce(next)
       try {
         writeFolder(this.folder, before, after)
@@ -158,7 +165,7 @@ export class ConfigurationStore {
 
   #load(contents: FolderContents): Current {
     const loaded = loadConfiguration(this.folder, { contents, checkFiles: true })
-    return { loaded, snapshot: compile(loaded.configuration) }
+    return { contents, loaded, snapshot: compile(loaded.configuration) }
   }
 
   async #putInForce({ snapshot, loaded }: Current): Promise<void> {

@@ -15,12 +15,14 @@ import { stateDirectory } from '../state-directory.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
 import { version } from '../version.ts'
 import { createAdminApi } from './admin-api/admin-api.ts'
+import { EntityIndex } from './admin-api/entity-index.ts'
 import { adminTlsOptions } from './admin-api/tls.ts'
 import { openAdminToken } from './admin-api/token.ts'
 import { AuditLog } from './audit-log.ts'
 import { type Change, ConfigurationStore } from './configuration-store.ts'
 import type { NameState } from './dns/followed-name.ts'
 import { NameResolver } from './dns/name-resolver.ts'
+import { EntityTimes } from './entity-times.ts'
 import { HealthChecks, isWatched } from './health-checks/health-checks.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
@@ -51,6 +53,7 @@ export class GatewayNode {
   readonly #tlsFiles = new TlsFileWatcher(() => void this.reload())
   #errorLog: ErrorLog | undefined
   #auditLog: AuditLog | undefined
+  #times: EntityTimes | undefined
   #supervisor: Supervisor | undefined
   #healthChecks: HealthChecks | undefined
   #names: NameResolver | undefined
@@ -76,6 +79,7 @@ export class GatewayNode {
     this.#auditLog = new AuditLog(configuration.logs.directory)
     const state = stateDirectory(stateOption, folder)
     const token = openAdminToken(state)
+    this.#times = new EntityTimes(state)
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     const settings = { workers, logDirectory: configuration.logs.directory }
     this.#names = new NameResolver(this.#errorLog, (name, addresses) =>
@@ -128,6 +132,7 @@ export class GatewayNode {
     this.#errorLog?.write('info', 'gateway stopped')
     this.#errorLog?.close()
     this.#auditLog?.close()
+    this.#times?.close()
   }
 
   async #apply(snapshot: Snapshot, { warnings }: LoadedConfiguration): Promise<void> {
@@ -158,6 +163,7 @@ export class GatewayNode {
 
   #onChanged({ before, after, cause }: Change): void {
     const changes = differences(before.loaded.shown, after.loaded.shown)
+    this.#times?.note(changes, EntityIndex.of(before.loaded), EntityIndex.of(after.loaded))
     this.#auditLog?.write({ ...cause, changes, snapshot: after.snapshot.version })
   }
 
@@ -186,6 +192,7 @@ export class GatewayNode {
   async #startAdminApi({ admin }: Configuration, token: string, state: string): Promise<void> {
     const options = {
       store: this.#store,
+      times: this.#times!,
       token,
       status: () => this.#describeStatus(),
       log: (...line: Parameters<ErrorLog['write']>) => this.#errorLog!.write(...line),

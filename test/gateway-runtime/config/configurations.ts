@@ -1,4 +1,12 @@
-import { type Configuration, ConfigurationError, loadConfiguration } from '@gatehouse/gateway-runtime/config'
+import {
+  type Collection,
+  type Configuration,
+  ConfigurationError,
+  editEntities,
+  type FolderContents,
+  loadConfiguration,
+  pluginIdOf,
+} from '@gatehouse/gateway-runtime/config'
 
 /** Files by name, config.yaml alone where it is one text. */
 export type Files = string | Readonly<Record<string, string>>
@@ -27,3 +35,24 @@ export const problemsOf = (files: Files): string[] =>
 
 /** The same as YAML, for a configuration in JavaScript. */
 export const asYaml = (value: unknown): string => JSON.stringify(value)
+
+/** One entity more, or another one in its place. */
+export function addEntity(contents: FolderContents, collection: Collection, entity: object): FolderContents {
+  const named = entity as { readonly name: string }
+  return putEntity(
+    contents,
+    collection,
+    collection === 'plugins' ? pluginIdOf({ ...named }) : named.name,
+    entity,
+  )
+}
+
+export const putEntity = (
+  contents: FolderContents,
+  collection: Collection,
+  id: string,
+  entity: object,
+): FolderContents => editEntities(contents, [{ collection, id, entity }])
+
+export const deleteEntity = (contents: FolderContents, collection: Collection, id: string): FolderContents =>
+  editEntities(contents, [{ collection, id, entity: undefined }])

@@ -31,8 +31,8 @@ describe('what people get wrong', () => {
   })
 
   test('an unknown key that is near to none names those that are known', () => {
-    expect(problemsOf('admin: { zzzzzzzz: 1 }')).toEqual([
-      'config.yaml:1:10: unknown key "zzzzzzzz"; known here: host, port',
+    expect(problemsOf('status: { zzzzzzzz: 1 }')).toEqual([
+      'config.yaml:1:11: unknown key "zzzzzzzz"; known here: host, port',
     ])
   })
 

@@ -1,8 +1,9 @@
 import { chmod, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { addEntity, FolderChanged, readFolder, writeFolder } from '@gatehouse/gateway-runtime/config'
+import { FolderChanged, readFolder, writeFolder } from '@gatehouse/gateway-runtime/config'
 import { describe, expect, test } from '@jest/globals'
 import { temporaryFolders } from '../../support/temporary-folder.ts'
+import { addEntity } from './configurations.ts'
 
 const newFolder = temporaryFolders()
 

@@ -3,13 +3,19 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { type AdminRole, type Collection, entitySchemas } from '../../config/index.ts'
 import type { ErrorLog } from '../../telemetry/error-log.ts'
 import type { ConfigurationStore } from '../configuration-store.ts'
+import type { EntityTimes } from '../entity-times.ts'
 import { authenticate, type Call, checkSite, type Principal, requireRole } from './access.ts'
-import { addEntityResources } from './entity-resources.ts'
+import { addEntityResources, type Nesting } from './entity-resources.ts'
 import { addNodeResources } from './node-resources.ts'
+import { addPartResources } from './part-resources.ts'
+import { partKinds } from './parts.ts'
 import { problemOf, RequestRefused } from './problem.ts'
+import { addSchemaResources } from './schema-resources.ts'
+import { addTagResources } from './tag-resources.ts'
 
 export interface AdminApiOptions {
   readonly store: ConfigurationStore
+  readonly times: EntityTimes
   /** That of the state folder: its bearer may do all. */
   readonly token: string
   /** Speaks TLS, with these settings. */
@@ -34,9 +40,10 @@ const bodyLimit = 1_048_576
 export const longestId = 512
 
 /**
- * The admin API, by the conventions of Kong's: collections such as `services`, entities by name (plugins by
- * `pluginId`, with its slash as %2F), lists as `{data, next}`. Errors are application/problem+json with a stable
- * `code`. Not listening yet.
+ * The admin API, by the conventions of Kong's, so that its clients find what they know: collections such as `services`,
+ * entities by id or name (plugins by id, or `pluginId` with its slash as %2F), lists as `{data, next}` with `size`,
+ * `offset` and `tags`, collections within others, schemas. Errors are application/problem+json with a stable `code`.
+ * Not listening yet.
  */
 export function createAdminApi(options: AdminApiOptions): FastifyInstance {
   const api = fastify({
@@ -68,11 +75,22 @@ export function createAdminApi(options: AdminApiOptions): FastifyInstance {
     requireRole(request.principal, request.routeOptions.config.role ?? (isRead ? 'viewer' : 'operator'))
   })
   addNodeResources(api, options)
+  addSchemaResources(api, options)
+  addTagResources(api, options)
   for (const collection of Object.keys(entitySchemas)) {
     addEntityResources(api, options, collection as Collection)
   }
+  for (const [collection, nesting] of nested) addEntityResources(api, options, collection, nesting)
+  for (const kind of partKinds) addPartResources(api, options, kind)
   return api
 }
+
+const nested: readonly (readonly [Collection, Nesting])[] = [
+  ['routes', { owners: 'services', field: 'service' }],
+  ['plugins', { owners: 'services', field: 'service' }],
+  ['plugins', { owners: 'routes', field: 'route' }],
+  ['plugins', { owners: 'consumers', field: 'consumer' }],
+]
 
 const callOf = (request: FastifyRequest, isTls: boolean): Call => ({
   headers: request.headers,

@@ -1,15 +1,4 @@
-import {
-  addEntity,
-  type Collection,
-  deleteEntity,
-  EntityNotFound,
-  type FolderContents,
-  loadConfiguration,
-  type Problem,
-  parsePluginId,
-  pluginIdOf,
-  putEntity,
-} from '../../config/index.ts'
+import { type Collection, EntityNotFound, type Problem, pluginIdOf } from '../../config/index.ts'
 
 /*
  * Entities as people and programs see them, and the changes that can be made to them. The admin API makes them on a
@@ -57,7 +46,7 @@ export function entityId(collection: Collection, entity: Entity): string {
 export function listEntities(shown: unknown, collection: Collection): Entity[] {
   const entities = (shown as Partial<Record<Collection, Entity[]>>)[collection] ?? []
   if (collection !== 'plugins') return entities
-  return entities.map((plugin) => ({ id: entityId(collection, plugin), ...plugin }))
+  return entities.map((plugin) => ({ ...plugin, id: entityId(collection, plugin) }))
 }
 
 /** @throws EntityNotFound */
@@ -81,54 +70,30 @@ export function warningsSince(before: readonly Problem[], now: readonly Problem[
   return now.filter(({ message }) => !known.has(message))
 }
 
-/**
- * Makes changes in the texts of a configuration folder, for `ConfigurationStore.change`. What they throw leaves all
- * as it was; whether the result is a right configuration is for the store to find out.
- */
-export class EntityChanges {
-  readonly #folder: string
+/** An entity that names another by `name` in place of `old`. */
+export function withRenamed(
+  named: Collection,
+  collection: Collection,
+  entity: Entity,
+  old: string,
+  name: string,
+): Entity {
+  const paths = references[named].filter(([users]) => users === collection)
+  return paths.reduce<Entity>(
+    (value, [, path]) => renameAt(value, path.split('.'), old, name) as Entity,
+    entity,
+  )
+}
 
-  constructor(folder: string) {
-    this.#folder = folder
-  }
-
-  /** @throws EntityExists, EntityMalformed */
-  add(contents: FolderContents, collection: Collection, entity: Entity): FolderContents {
-    const { id, ...own } = entity
-    const expected = entityId(collection, own)
-    if (id !== undefined) requireId(expected, id)
-    return addEntity(contents, collection, own)
-  }
-
-  /** Adds or replaces; the name, and of a plugin its scope, may be left out. @throws EntityMalformed */
-  put(contents: FolderContents, collection: Collection, id: string, entity: Entity): FolderContents {
-    return putEntity(contents, collection, id, named(collection, id, entity))
-  }
-
-  /** Changes single keys, by RFC 7396: null removes one. @throws EntityNotFound, EntityMalformed */
-  patch(contents: FolderContents, collection: Collection, id: string, patch: Entity): FolderContents {
-    const merged = mergePatch(getEntity(this.shown(contents), collection, id), patch) as Entity
-    return putEntity(contents, collection, id, named(collection, id, merged))
-  }
-
-  /** @throws EntityNotFound, EntityInUse */
-  delete(contents: FolderContents, collection: Collection, id: string): FolderContents {
-    const users = usersOf(this.shown(contents), collection, id)
-    if (users.length > 0) {
-      const advice = `change or delete ${users.length === 1 ? 'it' : 'them'} first`
-      throw new EntityInUse(`${singular[collection]} ${id} is used by ${users.join(', ')}; ${advice}`)
-    }
-    return deleteEntity(contents, collection, id)
-  }
-
-  /** What texts say, if they are right. @throws ConfigurationError */
-  shown(contents: FolderContents): unknown {
-    return loadConfiguration(this.#folder, { contents }).shown
-  }
+function renameAt(value: unknown, [key, ...rest]: readonly string[], old: string, name: string): unknown {
+  if (key === undefined) return value === old ? name : value
+  if (Array.isArray(value)) return value.map((item) => renameAt(item, [key, ...rest], old, name))
+  if (!isObject(value) || value[key] === undefined) return value
+  return { ...value, [key]: renameAt(value[key], rest, old, name) }
 }
 
 /** Which keys of which collections name an entity of a collection. */
-const references: Readonly<Record<Collection, readonly (readonly [Collection, string])[]>> = {
+export const references: Readonly<Record<Collection, readonly (readonly [Collection, string])[]>> = {
   services: [
     ['routes', 'service'],
     ['routes', 'mirror.service'],
@@ -142,51 +107,14 @@ const references: Readonly<Record<Collection, readonly (readonly [Collection, st
   certificates: [],
 }
 
-/** What stands under a path of keys, through lists. */
-function valuesAt(value: unknown, [key, ...rest]: readonly string[]): unknown[] {
-  if (key === undefined) return [value]
-  const owners = Array.isArray(value) ? value : [value]
-  return owners.flatMap((owner) => valuesAt((owner as Entity | undefined)?.[key], rest))
-}
-
-function usersOf(shown: unknown, collection: Collection, id: string): string[] {
-  return references[collection].flatMap(([users, key]) =>
-    listEntities(shown, users)
-      .filter((user) => valuesAt(user, key.split('.')).includes(id))
-      .map((user) => `${singular[users]} ${entityId(users, user)}`),
-  )
-}
-
-/** The entity with the name that its id tells; renaming would tear it from those that name it. */
-function named(collection: Collection, id: string, entity: Entity): Entity {
-  const { id: given, ...own } = entity
-  if (given !== undefined) requireId(id, given)
-  const whole = { ...namesIn(collection, id), ...own }
-  requireId(id, entityId(collection, whole))
-  return whole
-}
-
-function namesIn(collection: Collection, id: string): Entity {
-  if (collection !== 'plugins') return { name: id }
-  const plugin = parsePluginId(id)
-  if (plugin) return { ...plugin }
-  throw new EntityMalformed(
-    'a plugin is called global/PLUGIN, or route:NAME/PLUGIN, service:NAME/PLUGIN, consumer:NAME/PLUGIN',
-  )
-}
-
-function requireId(id: string, given: unknown): void {
-  if (given === id) return
-  throw new EntityMalformed(`${id} cannot become ${String(given)}; add that as a new one, and delete this`)
-}
-
 /** @throws EntityMalformed where the body of a request is no object */
 export function objectOf(body: unknown): Entity {
   if (isObject(body)) return body
   throw new EntityMalformed('the body must be a JSON object')
 }
 
-function mergePatch(target: unknown, patch: unknown): unknown {
+/** RFC 7396: null removes a key. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch
   const merged: Record<string, unknown> = isObject(target) ? { ...target } : {}
   for (const [key, value] of Object.entries(patch)) {

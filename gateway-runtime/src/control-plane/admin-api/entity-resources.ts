@@ -1,106 +1,159 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
-import {
-  type Collection,
-  ConfigurationError,
-  type FolderContents,
-  maskSecrets,
-  type Problem,
-} from '../../config/index.ts'
-import { mayChange, requireScope } from './access.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Collection, maskSecrets } from '../../config/index.ts'
+import { mayChange } from './access.ts'
 import type { AdminApiOptions } from './admin-api.ts'
-import {
-  type Entity,
-  EntityChanges,
-  entityId,
-  findEntity,
-  getEntity,
-  hasEntity,
-  listEntities,
-  objectOf,
-  warningsSince,
-} from './entities.ts'
-import { RequestRefused } from './problem.ts'
+import { type Changed, changeEntities } from './changes.ts'
+import { type Entity, objectOf } from './entities.ts'
+import { EntityIndex, type EntityRecord } from './entity-index.ts'
+import { etagOf } from './etag.ts'
+import { type ListQuery, page } from './listing.ts'
+import { get, type Plan, planAdd, planDelete, planPatch, planPut } from './plan.ts'
+import { shapes } from './shapes/shapes.ts'
 
-type Named = FastifyRequest<{ Params: { id: string } }>
+type Request = FastifyRequest<{ Params: { owner?: string; id: string }; Querystring: ListQuery }>
 
-/** A collection with its entities: list, get, add, put, patch and delete. */
+/** A collection within another: /services/{service}/routes. */
+export interface Nesting {
+  readonly owners: Collection
+  /** The key that names the owner. */
+  readonly field: 'service' | 'route' | 'consumer'
+}
+
+/** Adds `/services` and `/services/{id}`, or with an owner `/services/{owner}/routes` and what is below. */
 export function addEntityResources(
   api: FastifyInstance,
   options: AdminApiOptions,
   collection: Collection,
+  nesting?: Nesting,
 ): void {
-  const { store, log } = options
-  const changes = new EntityChanges(store.folder)
-  const shown = () => store.current.loaded.shown
-  const show = ({ principal }: FastifyRequest, entity: Entity): Entity =>
-    mayChange(principal, collection, entity) ? entity : maskSecrets(entity)
-  /** Resolves with the entity as it is then, and with `warnings` that the change has brought, if there are any. */
-  const change = async (
-    request: FastifyRequest,
-    what: string,
-    id: string,
-    edit: (contents: FolderContents) => FolderContents,
-  ): Promise<Entity> => {
-    const { principal } = request
-    let before: readonly Problem[] = []
-    const brokenBefore = store.lastError instanceof ConfigurationError
-    const { role, via, peer, name } = principal
-    const author = { name, role, ...(via && { via }), ...(peer !== undefined && { peer }) }
-    const next = await store
-      .change(
-        (contents) => {
-          before = store.current.loaded.warnings
-          const after = edit(contents)
-          const entities = [shown(), changes.shown(after)].map((shown) => findEntity(shown, collection, id))
-          requireScope(principal, collection, entities)
-          return after
-        },
-        { author, request: `${request.method} /${collection}/${id}` },
-      )
-      .catch((error) => {
-        throw brokenBefore && error instanceof ConfigurationError ? filesAreBroken(error) : error
-      })
-    const fields = { peer, caller: name, change: what, entity: `${collection}/${id}` }
-    log('info', 'configuration changed', { ...fields, snapshot: next.snapshot.version })
-    if (what === 'delete') return {}
-    const entity = getEntity(next.loaded.shown, collection, id)
-    const warnings = warningsSince(before, next.loaded.warnings)
-    return warnings.length > 0 ? { ...entity, warnings } : entity
-  }
-
-  api.get(`/${collection}`, async (request) => ({
-    data: listEntities(shown(), collection).map((entity) => show(request, entity)),
-    next: null,
-  }))
-  api.post(`/${collection}`, async (request, reply) => {
-    const entity = objectOf(request.body)
-    const id = entityId(collection, entity)
-    const added = await change(request, 'add', id, (contents) => changes.add(contents, collection, entity))
-    reply.code(201)
-    return added
-  })
-
-  const path = `/${collection}/:id`
-  api.get(path, async (request: Named) => show(request, getEntity(shown(), collection, request.params.id)))
-  api.put(path, async (request: Named, reply) => {
-    const { id } = request.params
-    const entity = objectOf(request.body)
-    return change(request, 'put', id, (contents) => {
-      reply.code(hasEntity(shown(), collection, id) ? 200 : 201)
-      return changes.put(contents, collection, id, entity)
-    })
-  })
-  api.patch(path, async (request: Named) => {
-    const { id } = request.params
-    const patch = objectOf(request.body)
-    return change(request, 'patch', id, (contents) => changes.patch(contents, collection, id, patch))
-  })
-  api.delete(path, async (request: Named, reply) => {
-    const { id } = request.params
-    await change(request, 'delete', id, (contents) => changes.delete(contents, collection, id))
-    reply.code(204)
-  })
+  const resources = new EntityResources(options, collection, nesting)
+  const path = nesting ? `/${nesting.owners}/:owner/${collection}` : `/${collection}`
+  api.get(path, async (request: Request) => resources.list(request))
+  api.post(path, (request: Request, reply) => resources.add(request, reply))
+  api.get(`${path}/:id`, async (request: Request, reply) => resources.get(request, reply))
+  api.put(`${path}/:id`, (request: Request, reply) => resources.put(request, reply))
+  api.patch(`${path}/:id`, (request: Request, reply) => resources.patch(request, reply))
+  api.delete(`${path}/:id`, (request: Request, reply) => resources.delete(request, reply))
 }
 
-const filesAreBroken = ({ message }: ConfigurationError) =>
-  new RequestRefused(409, 'files-invalid', `the files have problems already; mend them first:\n${message}`)
+class EntityResources {
+  readonly #options: AdminApiOptions
+  readonly #collection: Collection
+  readonly #nesting: Nesting | undefined
+
+  constructor(options: AdminApiOptions, collection: Collection, nesting: Nesting | undefined) {
+    this.#options = options
+    this.#collection = collection
+    this.#nesting = nesting
+  }
+
+  list(request: Request): object {
+    const index = this.#index
+    const owner = this.#ownerOf(request, index)
+    const records = index
+      .all(this.#collection)
+      .filter(({ entity }) => !owner || entity[this.#nesting!.field] === owner.key)
+      .filter(({ entity }) => matchesQuery(entity, request.query))
+      .map((record) => ({ record, id: record.id, tags: tagsOf(record.full) }))
+    const [path] = request.url.split('?')
+    return page(records, path!, request.query, ({ record }) => this.#show(request, record, index))
+  }
+
+  get(request: Request, reply: FastifyReply): Entity {
+    const index = this.#index
+    const record = this.#within(request, index, get(index, this.#collection, request.params.id))
+    reply.header('etag', etagOf(record.entity))
+    return this.#show(request, record, index)
+  }
+
+  async add(request: Request, reply: FastifyReply): Promise<Entity> {
+    return this.#change(request, reply, (index) =>
+      planAdd(index, this.#collection, this.#body(request, index)),
+    )
+  }
+
+  async put(request: Request, reply: FastifyReply): Promise<Entity> {
+    return this.#change(request, reply, (index) =>
+      planPut(index, this.#collection, request.params.id, this.#body(request, index)),
+    )
+  }
+
+  async patch(request: Request, reply: FastifyReply): Promise<Entity> {
+    return this.#change(request, reply, (index) => {
+      const { key } = this.#within(request, index, get(index, this.#collection, request.params.id))
+      return planPatch(index, this.#collection, key, objectOf(request.body))
+    })
+  }
+
+  async delete(request: Request, reply: FastifyReply): Promise<void> {
+    const current = this.#index.find(this.#collection, request.params.id)
+    if (current || request.headers['if-match'] !== undefined) {
+      await this.#apply(request, (index) => planDelete(index, this.#collection, request.params.id))
+    }
+    reply.code(204)
+  }
+
+  async #change(request: Request, reply: FastifyReply, make: (index: EntityIndex) => Plan): Promise<Entity> {
+    const { plan, index, warnings } = await this.#apply(request, make)
+    const record = index.find(this.#collection, plan.key!)!
+    reply.code(plan.created ? 201 : 200).header('etag', etagOf(record.entity))
+    const shown = this.#show(request, record, index)
+    return warnings.length > 0 ? { ...shown, warnings } : shown
+  }
+
+  #apply(request: Request, make: (index: EntityIndex) => Plan): Promise<Changed> {
+    const current = (index: EntityIndex) =>
+      request.params.id === undefined ? undefined : index.find(this.#collection, request.params.id)?.entity
+    return changeEntities(this.#options, request, make, current)
+  }
+
+  get #index(): EntityIndex {
+    return EntityIndex.of(this.#options.store.current.loaded)
+  }
+
+  #body(request: Request, index: EntityIndex): Entity {
+    const body = objectOf(request.body)
+    const owner = this.#ownerOf(request, index)
+    return owner ? { ...body, [this.#nesting!.field]: { id: owner.id } } : body
+  }
+
+  #ownerOf({ params }: Request, index: EntityIndex): EntityRecord | undefined {
+    return this.#nesting && get(index, this.#nesting.owners, params.owner!)
+  }
+
+  /** What is of another owner is not there. */
+  #within(request: Request, index: EntityIndex, record: EntityRecord): EntityRecord {
+    const owner = this.#ownerOf(request, index)
+    if (!owner || record.entity[this.#nesting!.field] === owner.key) return record
+    return get(index, this.#collection, '')
+  }
+
+  #show({ principal }: FastifyRequest, record: EntityRecord, index: EntityIndex): Entity {
+    const shown = showEntity(record, index, this.#options)
+    return mayChange(principal, record.collection, record.entity) ? shown : maskSecrets(shown)
+  }
+}
+
+/** An entity as the admin API shows it. */
+export function showEntity(
+  record: EntityRecord,
+  index: EntityIndex,
+  { times }: Pick<AdminApiOptions, 'times'>,
+): Entity {
+  const { nameKey, toApi } = shapes[record.collection]
+  const { name } = record.entity
+  const tags = tagsOf(record.full)
+  return {
+    id: record.id,
+    // What was given no name is called by its id.
+    ...(nameKey && { [nameKey]: name === record.id ? null : name }),
+    ...toApi(record, index),
+    tags: tags.length > 0 ? tags : null,
+    ...times.of(record.id),
+  }
+}
+
+const tagsOf = ({ tags }: Entity): readonly string[] => (Array.isArray(tags) ? tags : [])
+
+const matchesQuery = (entity: Entity, { custom_id, name }: ListQuery): boolean =>
+  (custom_id === undefined || entity.custom_id === custom_id) && (name === undefined || entity.name === name)

@@ -2,16 +2,47 @@ import type { FastifyInstance } from 'fastify'
 import { maskSecrets, z } from '../../config/index.ts'
 import { validate } from '../../config/schema-problems.ts'
 import { explainRoute } from '../../data-plane/route-explanation.ts'
+import { plugins } from '../../plugins/registry.ts'
 import { version } from '../../version.ts'
 import type { AdminApiOptions } from './admin-api.ts'
 import { objectOf } from './entities.ts'
+import { EntityIndex } from './entity-index.ts'
+import { showEntity } from './entity-resources.ts'
+import { get } from './plan.ts'
 import { RequestRefused } from './problem.ts'
+
+/** The version of Kong's admin API whose conventions are followed. */
+const apiVersion = '3.9.0'
 
 /** What is said of the node as a whole: `/`, `/status`, `/config`, `/routes/explain`. */
 export function addNodeResources(api: FastifyInstance, options: AdminApiOptions): void {
   const { store, status, log } = options
-  api.get('/', async () => ({ name: 'gatehouse', version, snapshot: store.current.snapshot.version }))
+  api.get('/', async () => ({
+    name: 'gatehouse',
+    tagline: 'Gatehouse, an API gateway',
+    // Clients look here for what they may ask for.
+    version: apiVersion,
+    gateway_version: version,
+    snapshot: store.current.snapshot.version,
+    configuration: { database: 'files' },
+    plugins: { available_on_server: Object.fromEntries([...plugins.keys()].map((name) => [name, true])) },
+  }))
   api.get('/status', async () => status())
+  api.get('/plugins/enabled', async () => ({ enabled_plugins: [...plugins.keys()] }))
+  api.get('/routes/:id/service', async ({ params }) => {
+    const index = EntityIndex.of(store.current.loaded)
+    const { entity } = get(index, 'routes', (params as { readonly id: string }).id)
+    return showEntity(get(index, 'services', String(entity.service)), index, options)
+  })
+  api.get('/upstreams/:id/health', async ({ params }) => {
+    const { key } = get(
+      EntityIndex.of(store.current.loaded),
+      'upstreams',
+      (params as { readonly id: string }).id,
+    )
+    const { targets = [] } = status() as { readonly targets?: readonly { readonly upstream: string }[] }
+    return { data: targets.filter(({ upstream }) => upstream === key), next: null }
+  })
   api.get('/config', async ({ principal }) => {
     const { shown } = store.current.loaded
     return principal.role === 'viewer' || principal.tags || principal.names ? maskSecrets(shown) : shown

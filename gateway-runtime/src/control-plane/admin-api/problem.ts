@@ -11,6 +11,11 @@ export interface AdminProblem {
   readonly code: string
   /** For people: what was wrong and what to do. */
   readonly detail: string
+  /** The same, and what follows, under the names that clients of Kong's admin API read. */
+  readonly message: string
+  readonly name: string
+  /** What is wrong, by field; under `@entity` what is about the entity as a whole. */
+  readonly fields?: Readonly<Record<string, unknown>>
   /** With the code `invalid-configuration`: everything that is wrong. */
   readonly problems?: readonly Problem[]
 }
@@ -19,11 +24,14 @@ export interface AdminProblem {
 export class RequestRefused extends Error {
   readonly status: number
   readonly code: string
+  /** What is wrong with which field. */
+  readonly fields: Readonly<Record<string, unknown>> | undefined
 
-  constructor(status: number, code: string, detail: string) {
+  constructor(status: number, code: string, detail: string, fields?: Readonly<Record<string, unknown>>) {
     super(detail)
     this.status = status
     this.code = code
+    this.fields = fields
   }
 }
 
@@ -49,9 +57,11 @@ const known: Readonly<Record<string, readonly [status: number, code: string]>> =
 export function problemOf(error: Error & { code?: string; statusCode?: number }): AdminProblem {
   if (error instanceof ConfigurationError) {
     const problems = error.problems.map(withinEntity)
-    return problem(400, error.code, describeProblems(error), { problems })
+    return problem(400, error.code, describeProblems(error), { problems, fields: fieldsOf(problems) })
   }
-  if (error instanceof RequestRefused) return problem(error.status, error.code, error.message)
+  if (error instanceof RequestRefused) {
+    return problem(error.status, error.code, error.message, error.fields ? { fields: error.fields } : {})
+  }
   const match = known[error.code ?? '']
   if (match) return problem(...match, error.message)
   if (error instanceof SyntaxError)
@@ -65,15 +75,31 @@ export const problem = (
   status: number,
   code: string,
   detail: string,
-  more: { readonly problems?: readonly Problem[] } = {},
+  more: Pick<AdminProblem, 'problems' | 'fields'> = {},
 ): AdminProblem => ({
   type: 'about:blank',
   title: STATUS_CODES[status] ?? 'Error',
   status,
   code,
   detail,
+  message: detail,
+  name: kongNames[code] ?? code.replaceAll('-', ' '),
   ...more,
 })
+
+const kongNames: Readonly<Record<string, string>> = {
+  'invalid-configuration': 'schema violation',
+  'schema-violation': 'schema violation',
+  'entity-exists': 'unique constraint violation',
+  'entity-in-use': 'foreign key violation',
+  'entity-not-found': 'not found',
+}
+
+function fieldsOf(problems: readonly Problem[]): Readonly<Record<string, unknown>> {
+  const whole = problems.filter(({ path }) => path === '').map(({ message }) => message)
+  const fields = problems.flatMap(({ path, message }) => (path === '' ? [] : [[path, message]]))
+  return { ...Object.fromEntries(fields), ...(whole.length > 0 && { '@entity': whole }) }
+}
 
 /**
  * A line a problem, in the words of the entity that was sent. Its lines in the file are not told: it is not there yet.

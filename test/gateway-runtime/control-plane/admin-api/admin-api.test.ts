@@ -72,7 +72,10 @@ describe('access', () => {
 describe('entities', () => {
   test('are added, read, replaced, changed in part and deleted', async () => {
     const service = { name: 'orders', url: 'http://127.0.0.1:9/a' }
-    expect(await call('POST', '/services', service)).toMatchObject({ status: 201, body: service })
+    expect(await call('POST', '/services', service)).toMatchObject({
+      status: 201,
+      body: { name: 'orders', protocol: 'http', host: '127.0.0.1', port: 9, path: '/a', retries: 3 },
+    })
     expect(await call('POST', '/services', service)).toMatchObject({
       status: 409,
       body: { code: 'entity-exists' },
@@ -80,7 +83,7 @@ describe('entities', () => {
     const route = { service: 'orders', paths: ['/orders'] }
     expect(await call('PUT', '/routes/orders', route)).toMatchObject({
       status: 201,
-      body: { name: 'orders', ...route },
+      body: { name: 'orders', paths: ['/orders'], service: { id: expect.stringMatching(/^[0-9a-f-]{36}$/) } },
     })
     expect((await call('PUT', '/routes/orders', { ...route, paths: ['/o'] })).status).toBe(200)
     expect(await call('PATCH', '/routes/orders', { methods: ['GET'] })).toMatchObject({
@@ -100,8 +103,11 @@ describe('entities', () => {
   test('plugins are called by their scope and name', async () => {
     const plugin = { name: 'rate-limiting', service: 'base', config: { limit: 1, period: 'day' } }
     const { body } = await call('POST', '/plugins', plugin)
-    expect(body.id).toBe('service:base/rate-limiting')
-    expect((await call('DELETE', `/plugins/${encodeURIComponent(body.id)}`)).status).toBe(204)
+    const path = `/plugins/${encodeURIComponent('service:base/rate-limiting')}`
+    expect((await call('GET', path)).body.id).toBe(body.id)
+    expect((await call('GET', `/plugins/${body.id}`)).body.config).toMatchObject({ limit: 1, period: 'day' })
+    expect((await call('DELETE', path)).status).toBe(204)
+    expect((await call('GET', `/plugins/${body.id}`)).status).toBe(404)
   })
 
   test('that are wrong are refused with everything that is wrong', async () => {
@@ -128,8 +134,12 @@ describe('entities', () => {
   test('a value that comes from the environment is shown as the reference', async () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of the configuration
     const url = 'http://${env:SECRET_HOST}:8080'
-    expect((await call('PUT', '/services/secret', { url })).body.url).toBe(url)
-    expect(JSON.stringify((await call('GET', '/config')).body)).not.toContain('secret.internal')
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of the configuration
+    const shown = { host: '${env:SECRET_HOST}', port: 8080 }
+    expect((await call('PUT', '/services/secret', { url })).body).toMatchObject(shown)
+    const { body } = await call('GET', '/config')
+    expect(JSON.stringify(body)).not.toContain('secret.internal')
+    expect(body.services).toContainEqual({ name: 'secret', url })
   })
 })
 
