@@ -3,8 +3,8 @@ import { adminTlsPort, type HostDescription, type HostFile, statusPort } from '.
 
 const directory = '/etc/iptables'
 
-/** Rules for iptables-restore: what is not named is dropped. */
-function rules(family: 4 | 6, host: HostDescription): string {
+/** Rules for iptables-restore: what is not named is dropped. Without a description: those of a host that has none. */
+export function renderFirewallRules(family: 4 | 6, host: Partial<HostDescription> = {}): string {
   const ofFamily = (networks: readonly string[] = []) =>
     [...new Set(networks)].filter((network) => isIPv6(network.split('/')[0]!) === (family === 6)).sort()
   const open = (port: number, networks: readonly string[]) =>
@@ -53,8 +53,8 @@ WantedBy=sysinit.target
 
 /** The firewall of a host, and the unit that loads it before the network is up. */
 export const firewallFiles = (host: HostDescription): HostFile[] => [
-  { path: `${directory}/rules.v4`, mode: '0600', owner: 'root:root', content: rules(4, host) },
-  { path: `${directory}/rules.v6`, mode: '0600', owner: 'root:root', content: rules(6, host) },
+  { path: `${directory}/rules.v4`, mode: '0600', owner: 'root:root', content: renderFirewallRules(4, host) },
+  { path: `${directory}/rules.v6`, mode: '0600', owner: 'root:root', content: renderFirewallRules(6, host) },
   { path: '/etc/systemd/system/gateway-firewall.service', mode: '0644', owner: 'root:root', content: unit },
 ]
 

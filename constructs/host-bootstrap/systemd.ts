@@ -10,7 +10,7 @@ import {
 import { openFiles } from './sysctl.ts'
 
 /** The service, with no more rights than it needs. V8 compiles at run time, hence no MemoryDenyWriteExecute. */
-const unit = `[Unit]
+export const serviceUnitFile = `[Unit]
 Description=API gateway
 Documentation=man:systemd.service(5)
 Wants=network-online.target
@@ -64,7 +64,7 @@ WantedBy=multi-user.target
 
 /** The unit, and the configuration that it serves: owned by the service, which writes accepted changes back. */
 export const serviceFiles = (host: HostDescription): HostFile[] => [
-  { path: `/etc/systemd/system/${serviceUnit}`, mode: '0644', owner: 'root:root', content: unit },
+  { path: `/etc/systemd/system/${serviceUnit}`, mode: '0644', owner: 'root:root', content: serviceUnitFile },
   ...Object.entries(host.configuration)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, content]) => ({

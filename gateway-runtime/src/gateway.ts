@@ -4,21 +4,8 @@ import { parseArgs } from 'node:util'
 import { ConfigurationError } from './config/index.ts'
 import { GatewayNode } from './control-plane/gateway-node.ts'
 import { OperationalError } from './control-plane/operational-error.ts'
+import { usage } from './usage.ts'
 import { version } from './version.ts'
-
-const usage = `gateway ${version}: the API gateway's service
-
-Usage: gateway [--config DIR] [--state DIR]
-
-  --config DIR   folder with config.yaml and services.yaml   (default: /etc/gateway)
-  --state DIR    folder for the admin token and other state  (default: $STATE_DIRECTORY, /var/lib/gateway
-                 for /etc/gateway, else DIR/.state of the configuration)
-  --version      print the version
-  --help         print this
-
-Signals: SIGHUP reads configuration and certificates again, SIGUSR1 reopens the logs, SIGTERM and SIGINT finish
-the requests in flight and stop.
-`
 
 function readArguments() {
   try {

@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '../..')
 export const distribution = join(root, 'dist/gateway')
 
 /** Programs that a person runs; each gets a launcher of its name. The worker is loaded by the gateway. */
-const programs = ['gateway', 'gateway-cli'] as const
+export const programs = ['gateway', 'gateway-cli'] as const
 const entries = [...programs, 'worker'] as const
 
 export interface BuiltFile {
@@ -23,7 +23,7 @@ export interface BuiltFile {
  */
 export async function buildGateway(): Promise<BuiltFile[]> {
   await mkdir(distribution, { recursive: true })
-  await bundle()
+  await bundle(distribution)
   for (const name of programs) await writeLauncher(name)
   await placeNode()
   const names = [...programs, ...entries.map((entry) => `${entry}.mjs`), 'node']
@@ -32,11 +32,16 @@ export async function buildGateway(): Promise<BuiltFile[]> {
   )
 }
 
-async function bundle(): Promise<void> {
-  await build({
+/**
+ * Bundles the programs and the worker into a folder, with the licences of what they hold. The bytes depend on the
+ * sources alone. Returns the paths, relative to the repository, of all that went into them.
+ */
+export async function bundle(folder: string): Promise<string[]> {
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: Object.fromEntries(entries.map((name) => [name, `gateway-runtime/src/${name}.ts`])),
-    outdir: distribution,
+    outdir: folder,
+    metafile: true,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     format: 'esm',
@@ -49,12 +54,19 @@ async function bundle(): Promise<void> {
     },
     logLevel: 'silent',
   })
+  return Object.keys(metafile.inputs)
 }
 
-/** A POSIX shell script that finds its folder through any chain of links; a rename puts it in place at once. */
+/** A rename puts it in place at once. */
 async function writeLauncher(name: string): Promise<void> {
   const path = join(distribution, name)
-  const script = `#!/bin/sh
+  await writeFile(`${path}.new`, launcher(name), { mode: 0o755 })
+  await chmod(`${path}.new`, 0o755)
+  await rename(`${path}.new`, path)
+}
+
+/** A POSIX shell script that runs a program, and finds its folder through any chain of links. */
+export const launcher = (name: string): string => `#!/bin/sh
 # Runs ${name}.mjs with the Node.js beside it, from wherever this file is or is linked.
 program=$0
 while [ -L "$program" ]; do
@@ -70,10 +82,6 @@ case $program in
 esac
 exec "\${folder:-/}/node" "\${folder:-/}/${name}.mjs" "$@"
 `
-  await writeFile(`${path}.new`, script, { mode: 0o755 })
-  await chmod(`${path}.new`, 0o755)
-  await rename(`${path}.new`, path)
-}
 
 /** The binary that runs this script: a second name for it where both are on one disk, else a copy. */
 async function placeNode(): Promise<void> {

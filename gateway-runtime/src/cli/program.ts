@@ -19,7 +19,8 @@ Examples:
 A running gateway is told at once; the files of one that does not run are changed, and checked first.
 Exit codes: 0 it worked, 1 it did not, 2 the command was not understood.`
 
-function createProgram(): Command {
+/** All commands of gateway-cli, with their options and help. */
+export function createProgram(): Command {
   const program = new Command('gateway-cli')
     .description('Operates the API gateway of a configuration folder.')
     .version(version)
