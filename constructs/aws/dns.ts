@@ -5,6 +5,7 @@ import { Construct } from 'constructs'
 import { checkProps } from '../errors.ts'
 import { createAddressCheck } from './dns-health-check.ts'
 import { signZone } from './dnssec.ts'
+import { accept } from './findings.ts'
 import type { Balancer } from './load-balancer.ts'
 
 /** Which of several regions answers a client. */
@@ -101,6 +102,13 @@ export class GatewayDns extends Construct {
           lifecycle: { preventDestroy: true },
         })
       : new DataAwsRoute53Zone(this, 'zone', { name: zone, privateZone: false })
+    if ('forceDestroy' in hostedZone) {
+      accept(
+        hostedZone,
+        'no-query-log',
+        'queries of a public name are those of resolvers; the access log has the clients',
+      )
+    }
     const { zoneId } = hostedZone
     const healthCheckId = createAddressCheck(this, zone, props.checkedAddresses ?? {})
     for (const domain of [...domains].sort()) {

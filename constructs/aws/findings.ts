@@ -12,6 +12,7 @@ export const acceptedRules = {
   'no-object-log': ['CKV_AWS_18', 'AWS-0089'],
   'no-rotation': ['CKV2_AWS_57', 'CKV_AWS_304'],
   'balanced-address': ['CKV2_AWS_19'],
+  'no-query-log': ['CKV2_AWS_39'],
 } as const
 export type Rule = keyof typeof acceptedRules
 

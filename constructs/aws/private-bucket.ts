@@ -32,6 +32,11 @@ export interface PrivateBucketProps {
    */
   readonly noncurrentExpiration?: number
   /**
+   * Whether Terraform refuses to destroy it.
+   * @default false: AWS refuses while it holds anything
+   */
+  readonly keep?: boolean
+  /**
    * Who else may do what, given the ARN of the bucket.
    * @default [] nobody but roles of this account, as their own policies say
    */
@@ -69,6 +74,7 @@ export class PrivateBucket extends Construct {
       // 63 characters at most, of which account and region take up to 28.
       bucket: `${awsName(34, name, purpose)}-${account.id}-${account.region}`,
       tags: { Name: `${name}-${purpose}` },
+      ...(props.keep && { lifecycle: { preventDestroy: true } }),
     })
     accept(
       bucket,
