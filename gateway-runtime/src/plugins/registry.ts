@@ -1,4 +1,5 @@
 import { basicAuth } from './authentication/basic-auth.ts'
+import { hmacAuth } from './authentication/hmac-auth.ts'
 import { jwt } from './authentication/jwt.ts'
 import { keyAuth } from './authentication/key-auth.ts'
 import { mtlsAuth } from './authentication/mtls-auth.ts'
@@ -24,6 +25,7 @@ const ownPlugins = [
   keyAuth,
   proxyCache,
   basicAuth,
+  hmacAuth,
   jwt,
   oidc,
   mtlsAuth,
