@@ -1,4 +1,4 @@
-import type { Collection, Problem } from '../config/index.ts'
+import type { Collection, EntityChange, Problem } from '../config/index.ts'
 import type { Entity } from '../control-plane/admin-api/entities.ts'
 import type { AskedRequest, RouteExplanation } from '../data-plane/route-explanation.ts'
 import { readAdminAddress } from './admin-address.ts'
@@ -13,6 +13,11 @@ export interface Added {
   readonly warnings: readonly Problem[]
 }
 
+export interface Replaced {
+  readonly changes: readonly EntityChange[]
+  readonly warnings: readonly Problem[]
+}
+
 /** Where entities are looked up and changed: at the running gateway, or in the files of one that is stopped. */
 export interface GatewayAccess {
   readonly isRunning: boolean
@@ -20,6 +25,13 @@ export interface GatewayAccess {
   get(collection: Collection, id: string): Promise<Entity>
   add(collection: Collection, entity: Entity): Promise<Added>
   delete(collection: Collection, id: string): Promise<void>
+  /** The configuration in the words of files. */
+  configuration(): Promise<Entity>
+  /**
+   * Makes the configuration another one, in one step. What was changed by somebody else since `base` was read is not
+   * lost: then this is refused.
+   */
+  replace(wanted: Entity, options: { readonly base: Entity; readonly dryRun: boolean }): Promise<Replaced>
   /** Says which route a request takes. */
   explain(request: AskedRequest): Promise<RouteExplanation>
 }

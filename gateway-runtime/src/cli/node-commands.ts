@@ -1,11 +1,5 @@
 import type { Command } from 'commander'
-import {
-  ConfigurationError,
-  compile,
-  formatProblem,
-  loadConfiguration,
-  type Problem,
-} from '../config/index.ts'
+import { formatProblem, type Problem } from '../config/index.ts'
 import { CliError } from './cli-error.ts'
 import { findRunningGateway } from './gateway-access.ts'
 import type { RunningGateway } from './running-gateway.ts'
@@ -41,16 +35,8 @@ interface Status {
   }[]
 }
 
-/** `config validate`, `status` and `reload`. */
+/** `status`, `reload` and `drain`. */
 export function addNodeCommands(program: Command): void {
-  const config = addGlobalOptions(
-    program.command('config').description('check the files of the configuration'),
-  )
-  const validate = config
-    .command('validate')
-    .description('say whether the gateway could start with the files')
-  addGlobalOptions(validate).action(() => validateFiles(settingsOf(validate)))
-
   const status = program.command('status').description('show what the running gateway does')
   addGlobalOptions(status).action(() => showStatus(settingsOf(status)))
 
@@ -65,33 +51,28 @@ export function addNodeCommands(program: Command): void {
     else
       print(changed ? 'The configuration was read again and is in force.' : 'The configuration is as it was.')
   })
+
+  const drain = program
+    .command('drain')
+    .description(
+      'take no more requests: finish those in flight, and answer 503 at /readyz until it is stopped',
+    )
+  addGlobalOptions(drain).action(async () => {
+    const settings = settingsOf(drain)
+    const answer = await (await running(settings)).request('POST', '/drain')
+    if (settings.json) return printJson(answer)
+    print(
+      'The gateway takes no more requests. /readyz answers 503; stop it with systemctl stop gateway-service.',
+    )
+  })
 }
 
-async function running(settings: Settings): Promise<RunningGateway> {
+export async function running(settings: Settings): Promise<RunningGateway> {
   const gateway = await findRunningGateway(settings)
   if (gateway) return gateway
   throw new CliError(
     `gateway-service is not running with the configuration in ${settings.configFolder}; start it, or say which with --config DIR`,
   )
-}
-
-function validateFiles({ configFolder, json }: Settings): void {
-  try {
-    const { configuration, warnings } = loadConfiguration(configFolder, { checkFiles: true })
-    const snapshot = compile(configuration)
-    const { services, routes, upstreams, consumers, plugins } = configuration
-    const counts = { services, routes, upstreams, consumers, plugins }
-    if (json) return printJson({ valid: true, version: snapshot.version, warnings })
-    const text = Object.entries(counts).map(
-      ([name, { length }]) => `${length} ${length === 1 ? name.slice(0, -1) : name}`,
-    )
-    print(`The configuration in ${configFolder} is right: ${text.join(', ')}.`)
-    for (const warning of warnings) print(`warning: ${formatProblem(warning)}`)
-  } catch (error) {
-    if (!(error instanceof ConfigurationError) || !json) throw error
-    printJson({ valid: false, problems: error.problems })
-    process.exitCode = 1
-  }
 }
 
 async function showStatus(settings: Settings): Promise<void> {

@@ -1,7 +1,10 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.ts'
 import { CliError } from './cli-error.ts'
+import { addCompletionCommand } from './completion-command.ts'
+import { addConfigCommands } from './config-commands.ts'
 import { addEntityCommands } from './entity-commands.ts'
+import { addLogsCommand } from './logs-command.ts'
 import { addNodeCommands } from './node-commands.ts'
 import { mendPastedArguments } from './pasted-arguments.ts'
 import { addGlobalOptions } from './settings.ts'
@@ -15,9 +18,11 @@ Examples:
   gateway-cli routes list --json
   gateway-cli routes explain GET https://api.example.com/v1/api
   gateway-cli --config ./gateway config validate
+  gateway-cli config diff ./other-gateway
+  gateway-cli logs --follow --status 5xx
 
 A running gateway is told at once; the files of one that does not run are changed, and checked first.
-Exit codes: 0 it worked, 1 it did not, 2 the command was not understood.`
+Exit codes: 0 it worked, 1 it did not, 2 the command was not understood; of config diff: 2 something is other.`
 
 /** All commands of gateway-cli, with their options and help. */
 export function createProgram(): Command {
@@ -31,7 +36,10 @@ export function createProgram(): Command {
   addGlobalOptions(program)
   addEntityCommands(program)
   addNodeCommands(program)
+  addConfigCommands(program)
+  addLogsCommand(program)
   addTokenCommand(program)
+  addCompletionCommand(program)
   return program
 }
 

@@ -1,11 +1,12 @@
 import { lookup } from 'node:dns/promises'
 import type { Collection, Problem } from '../config/index.ts'
 import { type Entity, entityId, getEntity, listEntities } from '../control-plane/admin-api/entities.ts'
+import { etagOf } from '../control-plane/admin-api/etag.ts'
 import { adminTokenPath, readAdminToken } from '../control-plane/admin-api/token.ts'
 import type { AskedRequest, RouteExplanation } from '../data-plane/route-explanation.ts'
 import type { AdminAddress } from './admin-address.ts'
 import { CliError } from './cli-error.ts'
-import type { Added, GatewayAccess } from './gateway-access.ts'
+import type { Added, GatewayAccess, Replaced } from './gateway-access.ts'
 
 /** Longer than the gateway gives its workers to take a configuration. */
 const timeout = 20_000
@@ -57,6 +58,18 @@ export class RunningGateway implements GatewayAccess {
     await this.request('DELETE', pathOf(collection, id))
   }
 
+  async configuration(): Promise<Entity> {
+    return (await this.request('GET', '/config')) as Entity
+  }
+
+  async replace(
+    wanted: Entity,
+    { base, dryRun }: { readonly base: Entity; readonly dryRun: boolean },
+  ): Promise<Replaced> {
+    const headers = { 'if-match': etagOf(base) }
+    return (await this.request('POST', dryRun ? '/config?dry_run=1' : '/config', wanted, headers)) as Replaced
+  }
+
   async explain(request: AskedRequest): Promise<RouteExplanation> {
     return (await this.request('POST', '/routes/explain', request)) as RouteExplanation
   }
@@ -65,13 +78,19 @@ export class RunningGateway implements GatewayAccess {
    * Sends a request to the admin API; resolves with the JSON that it answers, or undefined for an answer without.
    * @throws CliError with what the gateway says against it
    */
-  async request(method: string, path: string, body?: unknown): Promise<unknown> {
+  async request(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<unknown> {
     const token = tryToReadToken(this.#stateFolder)
     const response = await fetch(this.origin + path, {
       method,
       redirect: 'error',
       signal: AbortSignal.timeout(timeout),
       headers: {
+        ...headers,
         ...('text' in token && { authorization: `Bearer ${token.text}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },

@@ -1,4 +1,13 @@
-import { type Collection, ConfigurationError, editEntities } from '../config/index.ts'
+import {
+  type Collection,
+  ConfigurationError,
+  differences,
+  editEntities,
+  type FolderContents,
+  type LoadedConfiguration,
+  maskedChanges,
+  replaceConfiguration,
+} from '../config/index.ts'
 import {
   type Entity,
   entityId,
@@ -12,7 +21,7 @@ import { describeProblems } from '../control-plane/admin-api/problem.ts'
 import { ConfigurationStore } from '../control-plane/configuration-store.ts'
 import { type AskedRequest, explainRoute, type RouteExplanation } from '../data-plane/route-explanation.ts'
 import { CliError } from './cli-error.ts'
-import type { Added, GatewayAccess } from './gateway-access.ts'
+import type { Added, GatewayAccess, Replaced } from './gateway-access.ts'
 
 /** The files of a gateway that does not run; changed only where it could start with the result. */
 export class StoppedGateway implements GatewayAccess {
@@ -60,6 +69,22 @@ export class StoppedGateway implements GatewayAccess {
       get(index, collection, id)
       return editEntities(contents, planDelete(index, collection, id).edits)
     })
+  }
+
+  async configuration(): Promise<Entity> {
+    return this.#shown as Entity
+  }
+
+  async replace(
+    wanted: Entity,
+    { base, dryRun }: { readonly base: Entity; readonly dryRun: boolean },
+  ): Promise<Replaced> {
+    const edit = (contents: FolderContents, loaded: LoadedConfiguration) =>
+      replaceConfiguration(contents, loaded.shown, wanted)
+    const before = this.#store.current.loaded.warnings
+    const { loaded } = dryRun ? this.#store.preview(edit) : await this.#store.change(edit)
+    const changes = maskedChanges(differences(base, loaded.shown))
+    return { changes, warnings: warningsSince(before, loaded.warnings) }
   }
 
   async explain(request: AskedRequest): Promise<RouteExplanation> {

@@ -113,10 +113,9 @@ export class ConfigurationStore {
     cause: Cause = byFiles,
   ): Promise<Current> {
     return this.#inTurn(async () => {
-      const before = readFolder(this.folder)
       const previous = this.current
-      const isKnown = isDeepStrictEqual(before, previous.contents)
-      const after = edit(before, isKnown ? previous.loaded : this.#load(before).loaded)
+      const { contents: before, loaded } = this.#base()
+      const after = edit(before, loaded)
       const next = this.#load(after)
       if (next.snapshot.version !== previous.snapshot.version) await this.#putInForce(next)
       try {
@@ -128,6 +127,22 @@ export class ConfigurationStore {
       this.#accept(next, cause)
       return next
     })
+  }
+
+  /**
+   * What `change` would put in force, without doing it.
+   * @throws ConfigurationError, and what `edit` throws
+   */
+  preview(edit: (contents: FolderContents, loaded: LoadedConfiguration) => FolderContents): Current {
+    const { contents, loaded } = this.#base()
+    return this.#load(edit(contents, loaded))
+  }
+
+  /** The texts of the folder as they are now, and what they say. */
+  #base(): Pick<Current, 'contents' | 'loaded'> {
+    const contents = readFolder(this.folder)
+    if (isDeepStrictEqual(contents, this.current.contents)) return this.current
+    return this.#load(contents)
   }
 
   /**

@@ -5,8 +5,10 @@ import type { FastifyInstance } from 'fastify'
 import {
   type Configuration,
   differences,
+  type EntityChange,
   formatProblem,
   type LoadedConfiguration,
+  maskedChanges,
   type Snapshot,
 } from '../config/index.ts'
 import { readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
@@ -16,14 +18,16 @@ import { ErrorLog } from '../telemetry/error-log.ts'
 import { version } from '../version.ts'
 import { createAdminApi } from './admin-api/admin-api.ts'
 import { EntityIndex } from './admin-api/entity-index.ts'
+import { sweepKeyFiles } from './admin-api/private-key-files.ts'
 import { adminTlsOptions } from './admin-api/tls.ts'
 import { openAdminToken } from './admin-api/token.ts'
 import { AuditLog } from './audit-log.ts'
-import { type Change, ConfigurationStore } from './configuration-store.ts'
+import { type Cause, type Change, ConfigurationStore, type Current } from './configuration-store.ts'
 import type { NameState } from './dns/followed-name.ts'
 import { NameResolver } from './dns/name-resolver.ts'
 import { EntityTimes } from './entity-times.ts'
 import { HealthChecks, isWatched } from './health-checks/health-checks.ts'
+import { History } from './history.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
 import { NodeRedis } from './redis/node-redis.ts'
@@ -54,6 +58,7 @@ export class GatewayNode {
   #errorLog: ErrorLog | undefined
   #auditLog: AuditLog | undefined
   #times: EntityTimes | undefined
+  #history: History | undefined
   #supervisor: Supervisor | undefined
   #healthChecks: HealthChecks | undefined
   #names: NameResolver | undefined
@@ -80,6 +85,7 @@ export class GatewayNode {
     const state = stateDirectory(stateOption, folder)
     const token = openAdminToken(state)
     this.#times = new EntityTimes(state)
+    this.#history = new History(state)
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     const settings = { workers, logDirectory: configuration.logs.directory }
     this.#names = new NameResolver(this.#errorLog, (name, addresses) =>
@@ -96,6 +102,8 @@ export class GatewayNode {
     await this.#startStatusServer(configuration)
     await this.#apply(snapshot, loaded)
     await this.#startAdminApi(configuration, token, state)
+    if (!this.#history.endsWith(this.#store.current.contents))
+      this.#remember(this.#store.current, { author: { name: 'files' } }, [])
     this.#store.watch()
     this.#errorLog.write('info', 'gateway started', { version, snapshot: snapshot.version, workers })
     return describeStart(configuration, workers)
@@ -165,6 +173,26 @@ export class GatewayNode {
     const changes = differences(before.loaded.shown, after.loaded.shown)
     this.#times?.note(changes, EntityIndex.of(before.loaded), EntityIndex.of(after.loaded))
     this.#auditLog?.write({ ...cause, changes, snapshot: after.snapshot.version })
+    this.#remember(after, cause, changes)
+  }
+
+  /** Into the history; a full disk costs the entry and not the change. */
+  #remember({ contents, snapshot }: Current, cause: Cause, changes: readonly EntityChange[]): void {
+    try {
+      const entry = { ...cause, changes: maskedChanges(changes), snapshot: snapshot.version }
+      this.#history!.add(entry, contents)
+      if (changes.some(({ entity }) => entity.startsWith('certificates/')))
+        sweepKeyFiles(this.#store.folder, this.#history!.texts())
+    } catch (error) {
+      this.#errorLog?.write('error', 'configuration not kept in the history', { reason: String(error) })
+    }
+  }
+
+  #drain(): object {
+    const supervisor = this.#supervisor!
+    const timeout = supervisor.snapshot?.limits.drain_timeout ?? 0
+    void supervisor.drain(timeout)
+    return { draining: true, timeout }
   }
 
   #onRejected(error: Error): void {
@@ -193,6 +221,8 @@ export class GatewayNode {
     const options = {
       store: this.#store,
       times: this.#times!,
+      history: this.#history!,
+      drain: () => this.#drain(),
       token,
       status: () => this.#describeStatus(),
       log: (...line: Parameters<ErrorLog['write']>) => this.#errorLog!.write(...line),

@@ -4,7 +4,9 @@ import { type AdminRole, type Collection, entitySchemas } from '../../config/ind
 import type { ErrorLog } from '../../telemetry/error-log.ts'
 import type { ConfigurationStore } from '../configuration-store.ts'
 import type { EntityTimes } from '../entity-times.ts'
+import type { History } from '../history.ts'
 import { authenticate, type Call, checkSite, type Principal, requireRole } from './access.ts'
+import { addConfigurationResources } from './configuration-resources.ts'
 import { addEntityResources, type Nesting } from './entity-resources.ts'
 import { addNodeResources } from './node-resources.ts'
 import { addPartResources } from './part-resources.ts'
@@ -16,12 +18,15 @@ import { addTagResources } from './tag-resources.ts'
 export interface AdminApiOptions {
   readonly store: ConfigurationStore
   readonly times: EntityTimes
+  readonly history: History
   /** That of the state folder: its bearer may do all. */
   readonly token: string
   /** Speaks TLS, with these settings. */
   readonly tls?: TlsOptions
   /** What GET /status answers. */
   readonly status: () => object
+  /** Takes no more requests, and tells how many workers have some in flight yet. */
+  readonly drain: () => object
   readonly log: ErrorLog['write']
 }
 
@@ -75,6 +80,7 @@ export function createAdminApi(options: AdminApiOptions): FastifyInstance {
     requireRole(request.principal, request.routeOptions.config.role ?? (isRead ? 'viewer' : 'operator'))
   })
   addNodeResources(api, options)
+  addConfigurationResources(api, options)
   addSchemaResources(api, options)
   addTagResources(api, options)
   for (const collection of Object.keys(entitySchemas)) {

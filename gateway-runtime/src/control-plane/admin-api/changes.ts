@@ -87,7 +87,7 @@ function checkScope(principal: Principal, index: EntityIndex, { edits }: Plan): 
 }
 
 /** Private keys go to files of their own, which the configuration names. */
-const withKeyFiles = (folder: string, plan: Plan): Plan => ({
+export const withKeyFiles = (folder: string, plan: Plan): Plan => ({
   ...plan,
   edits: plan.edits.map((edit) => {
     const { key } = (edit.entity ?? {}) as { readonly key?: unknown }

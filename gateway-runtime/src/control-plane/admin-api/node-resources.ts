@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { maskSecrets, z } from '../../config/index.ts'
+import { z } from '../../config/index.ts'
 import { validate } from '../../config/schema-problems.ts'
 import { explainRoute } from '../../data-plane/route-explanation.ts'
 import { plugins } from '../../plugins/registry.ts'
@@ -8,6 +8,7 @@ import type { AdminApiOptions } from './admin-api.ts'
 import { objectOf } from './entities.ts'
 import { EntityIndex } from './entity-index.ts'
 import { showEntity } from './entity-resources.ts'
+import { openApiDocument } from './openapi.ts'
 import { get } from './plan.ts'
 import { RequestRefused } from './problem.ts'
 
@@ -16,7 +17,7 @@ const apiVersion = '3.9.0'
 
 /** What is said of the node as a whole: `/`, `/status`, `/config`, `/routes/explain`. */
 export function addNodeResources(api: FastifyInstance, options: AdminApiOptions): void {
-  const { store, status, log } = options
+  const { store, status, log, drain } = options
   api.get('/', async () => ({
     name: 'gatehouse',
     tagline: 'Gatehouse, an API gateway',
@@ -43,22 +44,11 @@ export function addNodeResources(api: FastifyInstance, options: AdminApiOptions)
     const { targets = [] } = status() as { readonly targets?: readonly { readonly upstream: string }[] }
     return { data: targets.filter(({ upstream }) => upstream === key), next: null }
   })
-  api.get('/config', async ({ principal }) => {
-    const { shown } = store.current.loaded
-    return principal.role === 'viewer' || principal.tags || principal.names ? maskSecrets(shown) : shown
-  })
-  api.post('/config/reload', async ({ principal }) => {
-    const before = store.current.snapshot.version
-    const error = await store.reload({ always: true })
-    if (error) throw error
-    const { snapshot } = store.current
-    log('info', 'configuration reloaded', {
-      peer: principal.peer,
-      caller: principal.name,
-      snapshot: snapshot.version,
-    })
-    const { warnings } = store.current.loaded
-    return { changed: snapshot.version !== before, snapshot: snapshot.version, warnings }
+  api.get('/openapi.json', async () => openApiDocument())
+  api.post('/drain', { config: { role: 'admin' } }, async ({ principal }, reply) => {
+    log('info', 'draining', { peer: principal.peer, caller: principal.name })
+    reply.code(202)
+    return drain()
   })
   addExplanation(api, options)
 }

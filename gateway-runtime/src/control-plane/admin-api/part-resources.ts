@@ -64,22 +64,23 @@ class PartResources {
     return this.#show(request, part)
   }
 
-  add(request: Request, reply: FastifyReply): Promise<Entity> {
+  async add(request: Request, reply: FastifyReply): Promise<Entity> {
+    const body = await this.#bodyOf(request)
     return this.#change(request, reply, (index) =>
-      planAddPart(index, this.#kind, this.#ownerOf(request, index), objectOf(request.body)),
+      planAddPart(index, this.#kind, this.#ownerOf(request, index), body),
     )
   }
 
-  put(request: Request, reply: FastifyReply): Promise<Entity> {
+  async put(request: Request, reply: FastifyReply): Promise<Entity> {
+    const body = await this.#bodyOf(request)
     return this.#change(request, reply, (index) => {
-      const body = objectOf(request.body)
       return planPutPart(index, this.#kind, this.#ownerOf(request, index), request.params.id, body)
     })
   }
 
-  patch(request: Request, reply: FastifyReply): Promise<Entity> {
+  async patch(request: Request, reply: FastifyReply): Promise<Entity> {
+    const body = await this.#bodyOf(request)
     return this.#change(request, reply, (index) => {
-      const body = objectOf(request.body)
       return planPatchPart(index, this.#kind, this.#ownerOf(request, index), request.params.id, body)
     })
   }
@@ -106,6 +107,11 @@ class PartResources {
     reply.code(plan.created ? 201 : 200).header('etag', etagOf(part.part))
     const shown = this.#show(request, part)
     return warnings.length > 0 ? { ...shown, warnings } : shown
+  }
+
+  async #bodyOf({ body }: Request): Promise<Entity> {
+    const given = objectOf(body)
+    return this.#kind.prepare?.(given) ?? given
   }
 
   get #index(): EntityIndex {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Collection, EntityEdit } from '../../config/index.ts'
 import { EntityExists, EntityNotFound } from '../../config/index.ts'
 import { isMapping } from '../../config/merge.ts'
+import { hashPassword, parsePasswordHash } from '../../plugins/authentication/password-hash.ts'
 import { type Entity, EntityMalformed, mergePatch } from './entities.ts'
 import type { EntityIndex, EntityRecord } from './entity-index.ts'
 import { derivedId } from './ids.ts'
@@ -33,6 +34,8 @@ export interface PartKind {
   readonly defaults?: Entity
   /** Fields that are made at random where they are left out. */
   readonly random?: readonly string[]
+  /** What has to be done to a body before it can be stored, such as hashing a password. */
+  prepare?(body: Entity): Promise<Entity>
 }
 
 /** A part with its owner. */
@@ -114,13 +117,32 @@ export const credentialKind = (
   },
 })
 
+/** Passwords are stored and shown as their hash. */
+function basicAuthKind(): PartKind {
+  const kind = credentialKind('basic-auth', 'username')
+  return {
+    ...kind,
+    read: (owner) => kind.read(owner).map(({ hash, ...part }) => ({ ...part, password: hash })),
+    write: (owner, parts) =>
+      kind.write(
+        owner,
+        parts.map(({ password, ...part }) => ({ hash: password, ...part })),
+      ),
+    async prepare(body) {
+      const { password } = body
+      const isPlain = typeof password === 'string' && parsePasswordHash(password) === undefined
+      return isPlain ? { ...body, password: await hashPassword(password) } : body
+    },
+  }
+}
+
 /** Every kind that there is. */
 export const partKinds: readonly PartKind[] = [
   targetKind,
   sniKind,
   aclKind,
   credentialKind('key-auth', 'key', { random: ['key'] }),
-  credentialKind('basic-auth', 'username'),
+  basicAuthKind(),
   credentialKind('hmac-auth', 'username', { random: ['secret'] }),
   credentialKind('jwt', 'key', { all: 'jwts', random: ['key', 'secret'] }),
 ]

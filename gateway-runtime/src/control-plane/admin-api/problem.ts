@@ -18,6 +18,8 @@ export interface AdminProblem {
   readonly fields?: Readonly<Record<string, unknown>>
   /** With the code `invalid-configuration`: everything that is wrong. */
   readonly problems?: readonly Problem[]
+  /** The same by entity, for clients of Kong. */
+  readonly flattened_errors?: readonly object[]
 }
 
 /** An error that says itself what to answer. */
@@ -57,7 +59,11 @@ const known: Readonly<Record<string, readonly [status: number, code: string]>> =
 export function problemOf(error: Error & { code?: string; statusCode?: number }): AdminProblem {
   if (error instanceof ConfigurationError) {
     const problems = error.problems.map(withinEntity)
-    return problem(400, error.code, describeProblems(error), { problems, fields: fieldsOf(problems) })
+    return problem(400, error.code, describeProblems(error), {
+      problems,
+      fields: fieldsOf(problems),
+      flattened_errors: byEntity(problems),
+    })
   }
   if (error instanceof RequestRefused) {
     return problem(error.status, error.code, error.message, error.fields ? { fields: error.fields } : {})
@@ -75,7 +81,7 @@ export const problem = (
   status: number,
   code: string,
   detail: string,
-  more: Pick<AdminProblem, 'problems' | 'fields'> = {},
+  more: Pick<AdminProblem, 'problems' | 'fields' | 'flattened_errors'> = {},
 ): AdminProblem => ({
   type: 'about:blank',
   title: STATUS_CODES[status] ?? 'Error',
@@ -93,6 +99,23 @@ const kongNames: Readonly<Record<string, string>> = {
   'entity-exists': 'unique constraint violation',
   'entity-in-use': 'foreign key violation',
   'entity-not-found': 'not found',
+}
+
+function byEntity(problems: readonly Problem[]): object[] {
+  const entities = Map.groupBy(problems, ({ entity }) => entity && `${entity.collection}/${entity.name}`)
+  return [...entities.values()].map((own) => {
+    const { collection, name } = own[0]!.entity ?? {}
+    const errors = own.map(({ path, message }) => ({
+      field: path,
+      message,
+      type: path === '' ? 'entity' : 'field',
+    }))
+    const kind =
+      collection !== undefined && collection in singular
+        ? singular[collection as keyof typeof singular]
+        : null
+    return { entity_type: kind, entity_name: name ?? null, errors }
+  })
 }
 
 function fieldsOf(problems: readonly Problem[]): Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { type Collection, entitySchemas, z } from '../../config/index.ts'
+import { type Collection, entitySchemas, jsonSchemaOf } from '../../config/index.ts'
 import { isMapping } from '../../config/merge.ts'
 import { validate } from '../../config/schema-problems.ts'
 import { plugins } from '../../plugins/registry.ts'
@@ -73,18 +73,6 @@ const pluginSchema = (plugin: ReturnType<typeof pluginOf>) => ({
 function configFields({ config }: ReturnType<typeof pluginOf>): Field[] {
   return [{ config: { ...recordOf(jsonSchemaOf(config)), required: true } }]
 }
-
-/** Times with their default, which JSON Schema leaves out behind a transformation. */
-const jsonSchemaOf = (schema: z.ZodType): Entity =>
-  z.toJSONSchema(schema, {
-    io: 'input',
-    unrepresentable: 'any',
-    override: ({ zodSchema, jsonSchema }) => {
-      const { def } = zodSchema._zod
-      if (def.type === 'default')
-        jsonSchema.default ??= (def as { defaultValue: unknown }).defaultValue as never
-    },
-  }) as Entity
 
 function recordOf(schema: Entity): Entity {
   const properties = isMapping(schema.properties) ? schema.properties : {}

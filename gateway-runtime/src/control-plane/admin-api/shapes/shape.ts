@@ -10,6 +10,11 @@ import { RequestRefused } from '../problem.ts'
  * back. Both ways take the words of files, too: what they have beyond Kong's stays as it is.
  */
 
+/** What finds entities by id or name. */
+export interface Lookup {
+  find(collection: Collection, called: string): Pick<EntityRecord, 'id' | 'key'> | undefined
+}
+
 /** How entities of a collection look in the admin API. */
 export interface Shape {
   /** What they are called by. */
@@ -21,7 +26,7 @@ export interface Shape {
    * @param existing - what it replaces
    * @throws RequestRefused for what cannot be said in them
    */
-  fromApi(body: Entity, index: EntityIndex, existing: Entity | undefined): Entity
+  fromApi(body: Entity, index: Lookup, existing: Entity | undefined): Entity
   /** What a minimal entity is, beyond its name: from it come the defaults that schemas tell. */
   readonly minimal: Entity
 }
@@ -77,7 +82,7 @@ export function reference(index: EntityIndex, collection: Collection, name: unkn
  * @throws FieldRefused where none has the id
  */
 export function referredName(
-  index: EntityIndex,
+  index: Lookup,
   collection: Collection,
   field: string,
   value: unknown,
