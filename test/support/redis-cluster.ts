@@ -38,7 +38,7 @@ export interface RedisCluster {
 }
 
 export interface RedisClusterOptions {
-  /** Milliseconds without a sign of life after which a server is given up by the others; 2,000. */
+  /** Milliseconds without a sign of life after which a server is given up by the others; 5,000. */
   readonly nodeTimeout?: number
   /** More settings for each redis-server: name and value. */
   readonly settings?: Readonly<Record<string, string>>
@@ -114,7 +114,7 @@ class Server implements RedisServer {
       dir: folder,
       'cluster-enabled': 'yes',
       'cluster-config-file': `nodes-${port}.conf`,
-      'cluster-node-timeout': String(options.nodeTimeout ?? 2_000),
+      'cluster-node-timeout': String(options.nodeTimeout ?? 5_000),
       'cluster-require-full-coverage': 'no',
       'repl-diskless-sync-delay': '0',
       save: '',
@@ -137,7 +137,7 @@ class Server implements RedisServer {
     await eventually(
       `redis-server on ${this.port} answers`,
       () => this.command('PING').catch(() => undefined),
-      10_000,
+      30_000,
     )
   }
 
@@ -219,7 +219,7 @@ async function joinTogether(servers: readonly Server[]): Promise<void> {
           String(text).match(/ connected/g)?.length === servers.length && !String(text).includes('handshake'),
       )
     },
-    20_000,
+    60_000,
   )
   for (const [index, replica] of servers.slice(primaries).entries()) {
     await replica.command('CLUSTER', 'REPLICATE', String(await servers[index]!.command('CLUSTER', 'MYID')))
@@ -239,6 +239,6 @@ async function joinTogether(servers: readonly Server[]): Promise<void> {
         shards.every((shard) => shard.length === 4)
       )
     },
-    20_000,
+    60_000,
   )
 }

@@ -24,7 +24,7 @@ export const redisSchema = z
       .min(1)
       .max(4_096)
       .optional()
-      .describe('Password; best by reference: `${file:/etc/gateway/redis-password}`. Never shown or logged.'),
+      .describe('Password, best by a reference to a file or variable. Never shown or logged.'),
     tls: z
       .strictObject({
         ca: pem.optional().describe('PEM file with the authorities of the servers; those of the system.'),

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { type Redis, redisScript } from './redis.ts'
 
-const beatInterval = 500
-const silentAfter = 1_500
+const beatInterval = 1_000
+const silentAfter = 2_500
 const forgottenAfter = 60_000
 
 /** All nodes that share the Redis and its prefix, as this one last heard. */
@@ -11,7 +11,7 @@ export interface ClusterNodes {
   readonly id: string
   /** Ids in order, with this one: those that live, and those that fell silent within the last minute. */
   readonly all: readonly string[]
-  /** Those of `all` that were not heard of for 1.5 s: dead, or cut off from Redis. */
+  /** Those of `all` that were not heard of for 2.5 s: dead, or cut off from Redis. */
   readonly silent: readonly string[]
 }
 
@@ -19,14 +19,21 @@ export interface ClusterNodes {
 const beat = redisScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local heard = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-for i = 2, #heard, 2 do heard[i] = tostring(now - heard[i]) end
-return heard`)
+local stored = redis.call('GET', KEYS[1])
+local heard = stored and cmsgpack.unpack(stored) or {}
+local answer = {}
+heard[ARGV[1]] = ARGV[3] == 'lives' and now or nil
+for id, at in pairs(heard) do
+  if now - at > tonumber(ARGV[2]) then heard[id] = nil
+  else
+    answer[#answer + 1] = id
+    answer[#answer + 1] = tostring(now - at)
+  end
+end
+redis.call('SET', KEYS[1], cmsgpack.pack(heard), 'PX', ARGV[2])
+return answer`)
 
-/** Tells the others twice a second that this node lives, and learns who else does. */
+/** Tells the others every second that this node lives, and learns who else does. */
 export class LiveNodes {
   readonly #redis: Redis
   readonly #key: string
@@ -55,14 +62,18 @@ export class LiveNodes {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
-    await this.#redis.command(this.#key, ['ZREM', this.#key, this.#nodes.id]).catch(() => {})
+    await this.#tell('leaves').catch(() => {})
+  }
+
+  async #tell(what: 'lives' | 'leaves'): Promise<unknown> {
+    const args = [this.#nodes.id, String(forgottenAfter), what]
+    return (await this.#redis.script(beat, [this.#key], args)).reply
   }
 
   async #beat(): Promise<void> {
     const { id } = this.#nodes
     try {
-      const { reply } = await this.#redis.script(beat, [this.#key], [id, String(forgottenAfter)])
-      const heard = reply as string[]
+      const heard = (await this.#tell('lives')) as string[]
       const silence = new Map<string, number>()
       for (let index = 0; index < heard.length; index += 2)
         silence.set(heard[index]!, Number(heard[index + 1]))

@@ -303,7 +303,7 @@ export class LeaseKeeper {
       return
     }
     const denials = key.denials[window]!++
-    const first = Math.min(Math.max(period / 32, 10), 250)
+    const first = Math.min(Math.max(period / 4, 10), 250)
     leases.deny(window, Math.min(now + Math.min(first * 2 ** denials, longestDenial), current.end))
   }
 
@@ -361,6 +361,7 @@ function isDue([first, second]: readonly Slot[], period: number, key: Key, now: 
   const toEnd = current.end - now
   if (toEnd <= 0) return false
   if (toEnd > leadOf(period)) return hasTooMuch(current, mostOf(key, toEnd, period))
+  if (hasNext && second.free === 0) return false
   return (hasNext ? second.left : 0) < Math.ceil(key.demand.expected(period / 4)) / 2
 }
 

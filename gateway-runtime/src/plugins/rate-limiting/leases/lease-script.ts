@@ -31,7 +31,8 @@ local function claim(claims, limit, held, ask)
   end
   local granted = 0
   if ask > 0 and free > 0 then
-    granted = math.min(ask, nodes > 1 and math.ceil(free / (2 * nodes)) or free)
+    -- The less is free, the less each is given: so the last of it goes where it is used.
+    granted = math.min(ask, free, math.max(math.ceil(free / nodes), math.ceil(limit / (8 * nodes))))
   end
   if own or held + granted > 0 then claims[node] = {sequence, held + granted} end
   return held + granted, granted, math.max(0, free - granted)

@@ -48,7 +48,7 @@ export interface SimulationResult {
 
 const timeout = 200
 const replicaPatience = 100
-const silence = 2_000 // with the time until it is noticed
+const silence = 3_500 // with the time until it is noticed
 const epoch = 1_700_000_000_000
 const drift = 0.0004 // of the store
 

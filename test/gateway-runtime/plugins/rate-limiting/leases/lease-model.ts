@@ -78,8 +78,8 @@ function claim(claims: Claims, limit: number, said: number, ask: number, { nodes
   for (const [id, other] of claims) if (id !== nodes.id) free -= other.claim
   for (const id of nodes.reserved)
     free -= Math.max(Math.ceil(limit / nodes.all) - (claims.get(id)?.claim ?? 0), 0)
-  const part = nodes.all > 1 ? Math.ceil(free / (2 * nodes.all)) : free
-  const granted = ask > 0 && free > 0 ? Math.min(ask, part) : 0
+  const part = Math.max(Math.ceil(free / nodes.all), Math.ceil(limit / (8 * nodes.all)))
+  const granted = ask > 0 && free > 0 ? Math.min(ask, free, part) : 0
   if (own || held + granted > 0) claims.set(nodes.id, { sequence, claim: held + granted })
   return { claim: held + granted, granted, free: Math.max(free - granted, 0) }
 }
