@@ -7,6 +7,9 @@ import { oidc } from './authentication/oidc.ts'
 import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
 import type { PluginDefinition } from './contract.ts'
+import { fileLog } from './logging/file-log.ts'
+import { httpLog } from './logging/http-log.ts'
+import { syslog, tcpLog, udpLog } from './logging/socket-logs.ts'
 import { proxyCache } from './proxy-cache/proxy-cache.ts'
 import { rateLimiting } from './rate-limiting/rate-limiting.ts'
 import { botDetection } from './request-response/bot-detection.ts'
@@ -31,6 +34,11 @@ const ownPlugins = [
   mtlsAuth,
   acl,
   ipRestriction,
+  fileLog,
+  httpLog,
+  tcpLog,
+  udpLog,
+  syslog,
   botDetection,
   compression,
   correlationId,

@@ -57,6 +57,7 @@ export class AccessLog {
       `"request_bytes":${exchange.requestBytes},"response_bytes":${exchange.responseBytes}`
     if (route) line += `,"route":"${route.route.name}"`
     if (exchange.destination) line += `,"service":"${exchange.destination.service.name}"`
+    if (exchange.consumer) line += `,"consumer":"${exchange.consumer.name}"`
     if (exchange.target) line += `,"target":"${exchange.target}","attempts":${exchange.attempts}`
     if (exchange.code) line += `,"code":"${exchange.code}"`
     if (facts.tlsVersion) line += `,"tls_version":"${facts.tlsVersion}"`
