@@ -29,7 +29,7 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
     ...(options.env && { env: options.env }),
     ownGroup: options.ownGroup ?? false,
   })
-  const limit = options.limit ?? 15_000
+  const limit = options.limit ?? 30_000
   if (await isReady(gateway, options.statusPort, limit, options.signal)) return gateway
 
   const ended = gateway.hasExited
