@@ -1,0 +1,136 @@
+import { compileSet, type LinearRegexSet } from '../regex/engine.ts'
+import { PhraseMatcher } from '../regex/phrase-matcher.ts'
+import type { Chain } from '../transformations/chain.ts'
+import type { Rule, Step } from './rule.ts'
+import type { TargetList } from './targets.ts'
+import type { Transaction } from './transaction.ts'
+
+/** Larger sets no longer fit in the cache of the engine's lazily built automaton. */
+const maxSetSize = 40
+
+/** Rules that look at the same values through the same transformations. */
+interface Group {
+  readonly targets: TargetList
+  readonly chain: Chain
+  readonly patterns: readonly { readonly set: LinearRegexSet; readonly steps: readonly number[] }[]
+  readonly phrases: { readonly matcher: PhraseMatcher; readonly steps: readonly number[] } | undefined
+  readonly detectors: readonly { readonly any: Detect; readonly step: number }[]
+}
+
+type Detect = (texts: readonly string[], timeLeft: number) => boolean
+
+/**
+ * Tells which rules of a phase need to be tried at all: all values that a group of rules looks at are put together, a
+ * line each, and one pass over them finds every pattern that may match one.
+ */
+export class Prefilter {
+  /** 1 for each step that is a rule which this filter knows. */
+  readonly covers: Uint8Array
+  readonly #groups: readonly Group[]
+
+  constructor(steps: readonly Step[]) {
+    this.covers = Uint8Array.from(steps, (step) => (step.type === 'rule' && isCovered(step.rule) ? 1 : 0))
+    this.#groups = groupsOf(steps)
+  }
+
+  /** 1 for each step that may match. Throws BudgetExceeded. */
+  candidates(transaction: Transaction): Uint8Array {
+    const found = new Uint8Array(this.covers.length)
+    for (const group of this.#groups) {
+      const entries = group.targets.resolve(transaction)
+      if (entries.length === 0) continue
+      transaction.checkTime()
+      const texts = entries.map(({ value }) => value.through(group.chain))
+      markCandidates(group, texts, transaction, found)
+    }
+    return found
+  }
+}
+
+function markCandidates(
+  group: Group,
+  texts: readonly string[],
+  transaction: Transaction,
+  found: Uint8Array,
+): void {
+  for (const { any, step } of group.detectors) {
+    if (any(texts, transaction.timeLeft)) found[step] = 1
+  }
+  if (group.patterns.length === 0 && !group.phrases) return
+  const text = texts.length === 1 ? texts[0]! : texts.join('\n')
+  if (group.phrases) {
+    for (const list of group.phrases.matcher.lists(text)) found[group.phrases.steps[list]!] = 1
+  }
+  for (const { set, steps } of group.patterns) {
+    transaction.checkTime()
+    for (const index of set.matches(text)) found[steps[index]!] = 1
+  }
+}
+
+const isCovered = (rule: Rule) =>
+  rule.operator?.quick !== undefined &&
+  !rule.negated &&
+  rule.targets.steady &&
+  rule.targets.targets.length > 0
+
+interface Draft {
+  readonly targets: TargetList
+  readonly chain: Chain
+  readonly members: { readonly rule: Rule; readonly step: number }[]
+}
+
+function groupsOf(steps: readonly Step[]): Group[] {
+  const drafts = new Map<string, Draft>()
+  steps.forEach((item, step) => {
+    if (item.type !== 'rule' || !isCovered(item.rule)) return
+    const { targets } = item.rule
+    for (const chain of item.rule.multiMatch ? stagesOf(item.rule.chain) : [item.rule.chain]) {
+      const key = `${targets.id} ${chain.id}`
+      const draft = drafts.get(key) ?? { targets, chain, members: [] }
+      drafts.set(key, draft)
+      draft.members.push({ rule: item.rule, step })
+    }
+  })
+  return [...drafts.values()].map(groupOf)
+}
+
+/** The chain and all its beginnings. */
+export function stagesOf(chain: Chain): Chain[] {
+  return chain.before ? [...stagesOf(chain.before), chain] : [chain]
+}
+
+function groupOf({ targets, chain, members }: Draft): Group {
+  const patterns: { pattern: string; step: number }[] = []
+  const phrases: { phrases: readonly string[]; step: number }[] = []
+  const detectors: { any: Detect; step: number }[] = []
+  for (const { rule, step } of members) {
+    const quick = rule.operator!.quick!
+    if (quick.type === 'pattern') patterns.push({ pattern: quick.pattern, step })
+    else if (quick.type === 'phrases') phrases.push({ phrases: quick.phrases, step })
+    else detectors.push({ any: quick.any, step })
+  }
+  return {
+    targets,
+    chain,
+    patterns: chunks(patterns).map((chunk) => ({
+      set: compileSet(chunk.map(({ pattern }) => pattern)),
+      steps: chunk.map(({ step }) => step),
+    })),
+    phrases:
+      phrases.length === 0
+        ? undefined
+        : {
+            matcher: new PhraseMatcher(phrases.map((list) => list.phrases)),
+            steps: phrases.map(({ step }) => step),
+          },
+    detectors,
+  }
+}
+
+function chunks<T>(items: readonly T[]): T[][] {
+  const result: T[][] = []
+  for (let start = 0; start < items.length; start += maxSetSize) {
+    result.push(items.slice(start, start + maxSetSize))
+  }
+  return result
+}
