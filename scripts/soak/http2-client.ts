@@ -131,9 +131,9 @@ class Http2Request {
   readonly #random: Random
   readonly #check: AnswerCheck
   readonly #stream: ClientHttp2Stream
+  readonly #over: Promise<'complete' | 'lost'>
   #isAborted = false
   #isStuck = false
-  #isComplete = false
   #error: NodeJS.ErrnoException | undefined
 
   constructor(session: ClientHttp2Session, request: PlannedRequest, random: Random) {
@@ -144,8 +144,9 @@ class Http2Request {
     this.#stream = stream
     stream.on('response', (fields) => this.#onHead(fields))
     stream.on('data', (chunk: Buffer) => this.#onData(chunk))
-    stream.on('end', () => {
-      this.#isComplete = !session.destroyed
+    this.#over = new Promise((resolve) => {
+      stream.once('end', () => resolve(session.destroyed ? 'lost' : 'complete'))
+      stream.once('close', () => resolve('lost'))
     })
     stream.on('error', (error) => {
       this.#error = error
@@ -157,17 +158,18 @@ class Http2Request {
   }
 
   async outcome(): Promise<Outcome> {
-    const closed = new Promise<void>((resolve) => this.#stream.once('close', resolve))
     const timer = setTimeout(() => {
       this.#isStuck = true
-      this.#stream.close(constants.NGHTTP2_CANCEL)
+      this.#stream.destroy()
     }, longestRequest)
-    await this.#send()
-    await closed
+    void this.#send()
+    const end = await this.#over
     clearTimeout(timer)
+    // Node.js keeps a stream that was answered before its body was sent, and which the gateway has closed.
+    this.#stream.destroy()
     if (this.#isStuck) return { kind: 'stuck', detail: this.#check.progress() }
     if (this.#isAborted) return { kind: 'aborted' }
-    if (this.#isComplete && this.hasAnswer && this.#stream.rstCode === constants.NGHTTP2_NO_ERROR)
+    if (end === 'complete' && this.hasAnswer && this.#stream.rstCode === constants.NGHTTP2_NO_ERROR)
       return this.#check.outcome()
     const how = this.#error?.code ?? `stream closed with code ${this.#stream.rstCode}`
     return { kind: 'cut', detail: `${this.#check.progress()} (${how})` }

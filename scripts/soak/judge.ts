@@ -2,6 +2,7 @@ import type { Outcome } from './answer-check.ts'
 import type { Generations } from './generations.ts'
 import { faultyReadTimeout, openDuration, type SoakService, serviceOf } from './layout.ts'
 import type { PlannedRequest } from './plan.ts'
+import type { Stalls } from './stalls.ts'
 import type { Timeline } from './timeline.ts'
 import type { Mode } from './upstream.ts'
 
@@ -20,6 +21,8 @@ export interface EndedRequest {
 const aftermath = faultyReadTimeout + openDuration + 1_500
 const mostReplayed = 65_536 // bytes of a body that the gateway keeps to send them again
 
+const stallThatTells = faultyReadTimeout / 4
+
 const breaks: readonly Mode[] = ['hang', 'reset', 'dead']
 
 /** The modes of an upstream that explain the code of a problem. */
@@ -36,9 +39,15 @@ const explanations: Readonly<Record<string, { readonly status: number; readonly 
 export class Judge {
   readonly #modes: ReadonlyMap<string, Timeline<Mode>>
   readonly #generations: Generations
+  readonly #stalls: Pick<Stalls, 'during'>
 
   /** `modes`: by the name of an upstream. */
-  constructor(modes: ReadonlyMap<string, Timeline<Mode>>, generations: Generations) {
+  constructor(
+    modes: ReadonlyMap<string, Timeline<Mode>>,
+    generations: Generations,
+    stalls: Pick<Stalls, 'during'>,
+  ) {
+    this.#stalls = stalls
     this.#modes = modes
     this.#generations = generations
   }
@@ -87,11 +96,15 @@ export class Judge {
     return [...new Set(this.#servicesOf(ended).flatMap(({ upstreams }) => upstreams))]
   }
 
+  /** A time in which they stood still without being told to counts as one in which they hang. */
   #modesAround(ended: EndedRequest): ReadonlySet<Mode> {
     const from = ended.sentAt - aftermath
-    return new Set(
+    const modes = new Set(
       this.#upstreamsOf(ended).flatMap((name) => [...this.#modes.get(name)!.during(from, ended.endedAt)]),
     )
+    const canHang = this.#servicesOf(ended).some(({ fails }) => fails) // the others have far longer timeouts
+    if (canHang && this.#stalls.during(from, ended.endedAt) > stallThatTells) modes.add('hang')
+    return modes
   }
 
   #objectionToOrigin(ended: EndedRequest, upstream: string | undefined): string | undefined {

@@ -55,7 +55,7 @@ export function serviceOf(route: string, generation: number): SoakService {
 }
 
 /** How long an upstream that fails may be silent; the circuits stay open for `openDuration`. In milliseconds. */
-export const faultyReadTimeout = 2_000
+export const faultyReadTimeout = 4_000
 export const openDuration = 500
 const retries = 1
 

@@ -16,6 +16,7 @@ import { Planner } from './plan.ts'
 import { Random } from './random.ts'
 import { runReloads } from './reloads.ts'
 import { reportOf, type SoakReport } from './report.ts'
+import { Stalls } from './stalls.ts'
 import { Tally } from './tally.ts'
 import { SoakUpstream } from './upstream.ts'
 
@@ -67,6 +68,7 @@ class Soak {
   readonly #tally: Tally
   readonly #context: ClientContext
   readonly #over = new AbortController()
+  readonly #stalls = new Stalls()
 
   constructor(options: SoakOptions, gateway: GatewayUnderLoad) {
     this.#options = options
@@ -83,7 +85,7 @@ class Soak {
         }),
     )
     const modes = new Map(this.#upstreams.map(({ name, modes }) => [name, modes]))
-    const judge = new Judge(modes, this.#generations)
+    const judge = new Judge(modes, this.#generations, this.#stalls)
     this.#tally = new Tally(judge)
     this.#context = {
       planner: new Planner(this.#random.fork()),
@@ -114,6 +116,7 @@ class Soak {
     } finally {
       this.#over.abort()
       memory.stop()
+      this.#stalls.stop()
       clearInterval(progress)
       for (const upstream of this.#upstreams) await upstream.stop()
     }

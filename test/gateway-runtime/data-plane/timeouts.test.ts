@@ -1,8 +1,9 @@
-import type { RequestListener } from 'node:http'
-import { connect } from 'node:http2'
+import { createServer, type RequestListener } from 'node:http'
+import { connect, createServer as createHttp2Server } from 'node:http2'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { startGateway, type TestGateway } from '../../support/gateway.ts'
-import { freePort } from '../../support/ports.ts'
+import { freePort, listenOnFreePort } from '../../support/ports.ts'
 import { openRaw, statusOf } from '../../support/raw-client.ts'
 import { echo, silence, startUpstream, type Upstream } from '../../support/upstream.ts'
 
@@ -42,6 +43,40 @@ const metric = async (gateway: TestGateway, name: string) => {
   const text = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
   return Number(new RegExp(`^gatehouse_${name} (\\d+)$`, 'm').exec(text)?.[1])
 }
+
+describe('read_timeout', () => {
+  test.each(['1.1', '2'])('does not run while the client still sends, by HTTP/%s', async (http_version) => {
+    const service = http_version === '2' ? createHttp2Server(echo as never) : createServer(echo)
+    const port = await listenOnFreePort(service)
+    ended.push(() => service.close())
+    const gateway = await gatewayFor([`127.0.0.1:${port}`], {
+      http_version,
+      read_timeout: '100ms',
+      retries: 0,
+    })
+    const client = await openRaw(gateway.ports.http)
+    client.send('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nConnection: close\r\n\r\nha')
+    await sleep(400)
+    client.send('lf')
+    expect(statusOf(await client.closed)).toBe(200)
+  })
+
+  test.each(['1.1', '2'])('runs from the end of the request, by HTTP/%s', async (http_version) => {
+    const service = http_version === '2' ? createHttp2Server(silence as never) : createServer(silence)
+    const port = await listenOnFreePort(service)
+    const gateway = await gatewayFor([`127.0.0.1:${port}`], {
+      http_version,
+      read_timeout: '100ms',
+      retries: 0,
+    })
+    ended.push(() => service.close())
+    const client = await openRaw(gateway.ports.http)
+    client.send('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nConnection: close\r\n\r\nha')
+    await sleep(50)
+    client.send('lf')
+    expect(statusOf(await client.closed)).toBe(504)
+  })
+})
 
 describe('try_timeout', () => {
   test('is followed by another target', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { eventually } from '../../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../../support/gateway.ts'
 import {
   block,
@@ -319,4 +320,24 @@ describe('time', () => {
     client.send(headers(1, upload('10'), flag.endHeaders), frame(type.data, 0, 1, 'abc'))
     expect(JSON.parse(await answered(client, 1)).status).toBe(408)
   })
+})
+
+test('a request with less body than it announced counts once, as malformed', async () => {
+  const counts = async () => {
+    const text = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
+    return [...text.matchAll(/^gatehouse_requests_total\{code="\d+"\} (\d+)$/gm)].reduce(
+      (sum, [, count]) => sum + Number(count),
+      0,
+    )
+  }
+  const before = await counts()
+  const client = await open()
+  const fields = [[':method', 'POST'], ...get('/short').slice(1), ['content-length', '5']] as const
+  client.send(headers(1, fields as never, flag.endHeaders), frame(type.data, flag.endStream, 1, 'abc'))
+  expect(codeOfReset(await client.until(resetOf(1)))).toBe(protocolError)
+  const line = await eventually('the line in access.log', async () =>
+    (await gateway.accessLog()).find(({ path }) => path === '/short'),
+  )
+  expect(line).toMatchObject({ status: 400, code: 'malformed-request' })
+  expect(await counts()).toBe(before + 1)
 })
