@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { configurationReference } from './docs/configuration-reference.ts'
+import { constructPages } from './docs/construct-pages.ts'
 import { pluginPages } from './docs/plugin-pages.ts'
 
 const docs = join(import.meta.dirname, '../docs')
@@ -13,4 +14,9 @@ await writeFile(join(docs, 'configuration.md'), `${configurationReference()}\n`)
 await mkdir(folder, { recursive: true })
 const pages = pluginPages((file) => textOf(join(folder, file)))
 for (const [file, text] of pages) await writeFile(join(folder, file), text)
-process.stdout.write(`docs/configuration.md and ${pages.size} pages of docs/plugins written\n`)
+const constructs = constructPages()
+await mkdir(join(docs, 'constructs'), { recursive: true })
+for (const [file, text] of constructs) await writeFile(join(docs, 'constructs', file), text)
+process.stdout.write(
+  `docs/configuration.md, ${pages.size} pages of docs/plugins and ${constructs.size} of docs/constructs written\n`,
+)

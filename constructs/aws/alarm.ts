@@ -23,14 +23,18 @@ export interface AlarmProps {
   readonly name: string
   /** What is wrong and what to do, for whoever is woken. */
   readonly description: string
+  /** Whether somebody is woken or told. */
   readonly severity: keyof AlarmTopics
   /**
    * Where it is sent.
    * @default nowhere: the alarm shows in the console alone
    */
   readonly topics?: AlarmTopics | undefined
+  /** What is watched. */
   readonly metric: Metric
+  /** How the metric stands to the threshold while something is wrong. */
   readonly comparison: '>' | '>=' | '<' | '<='
+  /** In the unit of the metric. */
   readonly threshold: number
   /**
    * Seconds that are looked at as one.

@@ -7,7 +7,10 @@ import { awsName } from './names.ts'
 export interface DashboardProps {
   /** Name of the gateway, and of the dashboard. */
   readonly name: string
-  /** How CloudWatch calls the load balancer: `net/NAME/ID`. */
+  /**
+   * How CloudWatch calls the load balancer: `net/NAME/ID`.
+   * @default connections are not shown
+   */
   readonly loadBalancer?: string | undefined
   /** Names of the auto scaling groups. */
   readonly groups: readonly string[]

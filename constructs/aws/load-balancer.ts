@@ -34,6 +34,7 @@ export interface Balancer {
 export interface LoadBalancerProps {
   /** Begins the names of all resources; 1 to 40 lower-case letters, digits and "-". */
   readonly name: string
+  /** Addresses stand in its public subnets. */
   readonly network: Network
   /** An address for every zone of the network. */
   readonly virtualIp: ZoneAddresses

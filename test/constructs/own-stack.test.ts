@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { danglingReferences, type Synthesized } from './synthesized.ts'
+import { typeCheck } from '../support/type-check.ts'
+import { all, danglingReferences, type Synthesized } from './synthesized.ts'
 
 const root = join(import.meta.dirname, '../..')
 const directory = mkdtempSync(join(tmpdir(), 'gateway-own-stack-'))
@@ -16,7 +17,7 @@ import { ElasticacheServerlessCache } from '@cdktf/provider-aws/lib/elasticache-
 import { AwsProvider } from '@cdktf/provider-aws/lib/provider/index.js'
 import { App, TerraformStack } from 'cdktf'
 import { Construct } from 'constructs'
-import { Gateway, type GatewayProps, type Network, type Redis } from '${join(root, 'constructs/index.ts')}'
+import { Alarm, Gateway, type GatewayProps, type Network, type Redis } from '${join(root, 'constructs/index.ts')}'
 
 class ServerlessRedis extends Construct implements Redis {
   readonly host: string
@@ -44,24 +45,35 @@ class OwnGateway extends Gateway {
   }
 }
 
-const app = new App({ outdir: process.argv[2] })
+const app = new App({ outdir: process.argv[2] ?? 'out' })
 const stack = new TerraformStack(app, 'own')
 new AwsProvider(stack, 'aws', { region: 'eu-west-1' })
-new OwnGateway(stack, 'gateway', {
+const gateway = new OwnGateway(stack, 'gateway', {
   name: 'own',
   zones: ['eu-west-1a', 'eu-west-1b'],
   configuration: { 'config.yaml': 'workers: auto' },
   dnsZone: 'example.com',
   domains: ['api.example.com'],
 })
+new Alarm(stack, 'own-alarm', {
+  name: 'own',
+  description: 'The cache is full',
+  severity: 'tell',
+  topics: gateway.alarmTopics,
+  metric: { namespace: 'AWS/ElastiCache', name: 'BytesUsedForCache', dimensions: { clusterId: 'own' }, statistic: 'Maximum' },
+  comparison: '>',
+  threshold: 1e9,
+})
 app.synth()
 `
 
 describe('a stack of a platform team, outside this repository', () => {
-  test('extends Gateway, takes another Redis, and synthesizes', () => {
-    symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
-    writeFileSync(join(directory, 'package.json'), '{"type": "module"}')
-    writeFileSync(join(directory, 'main.ts'), program)
+  test('compiles', () => {
+    expect(typeCheck(directory, program)).toBe('')
+  })
+
+  test('extends Gateway, takes another Redis, adds an alarm, and synthesizes', () => {
+    typeCheck(directory, program) // puts it there
     const out = join(directory, 'out')
     const { status, stderr } = spawnSync(process.execPath, ['--no-deprecation', 'main.ts', out], {
       cwd: directory,
@@ -73,6 +85,10 @@ describe('a stack of a platform team, outside this repository', () => {
     expect(Object.keys(json.resource)).toContain('aws_elasticache_serverless_cache')
     expect(Object.keys(json.resource)).not.toContain('aws_elasticache_replication_group')
     expect(JSON.stringify(json.resource.aws_iam_role_policy)).toContain('aws_elasticache_serverless_cache')
+    const alarm = all(json, 'aws_cloudwatch_metric_alarm').find(
+      ({ alarm_name: name }) => name === 'own-own-alarm',
+    )
+    expect(alarm!.alarm_actions).toEqual([expect.stringMatching(/aws_sns_topic\..*tell/)])
     expect(danglingReferences(json)).toEqual([])
   })
 })
