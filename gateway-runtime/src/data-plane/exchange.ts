@@ -10,6 +10,7 @@ import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import type { PluginChain } from './plugin-chains.ts'
 import type { Destination, RouteRuntime } from './runtime.ts'
+import { upstreamPath } from './upstream-path.ts'
 
 /** What a connection of a client knows of itself. */
 export interface ClientFacts {
@@ -166,6 +167,10 @@ export class Exchange implements PluginExchange, PluginRequest {
 
   get serviceName(): string | undefined {
     return this.destination?.service.name
+  }
+
+  get upstreamTarget(): string | undefined {
+    return this.destination && upstreamPath(this.destination, this.head, this.matchedLength)
   }
 
   header(name: string): string | undefined {

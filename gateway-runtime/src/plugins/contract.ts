@@ -27,6 +27,11 @@ export interface PluginRequest {
   setHeader(name: string, value: string): void
   /** Keeps a header from the upstream. */
   removeHeader(name: string): void
+  /**
+   * What the upstream is asked for as things stand: path, as its route cuts or rewrites it, and query. Undefined where
+   * no upstream is, or what is left is no path.
+   */
+  readonly upstreamTarget: string | undefined
   /** Replaces the query that the upstream sees; with its question mark, or ''. */
   setQuery(query: string): void
   /** Bytes of the body where the client announced them; 0: none; undefined: not announced. */

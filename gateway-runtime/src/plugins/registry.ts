@@ -4,6 +4,7 @@ import { jwt } from './authentication/jwt.ts'
 import { keyAuth } from './authentication/key-auth.ts'
 import { mtlsAuth } from './authentication/mtls-auth.ts'
 import { oidc } from './authentication/oidc.ts'
+import { requestSigning } from './authentication/request-signing.ts'
 import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
 import type { PluginDefinition } from './contract.ts'
@@ -32,6 +33,7 @@ const ownPlugins = [
   jwt,
   oidc,
   mtlsAuth,
+  requestSigning,
   acl,
   ipRestriction,
   fileLog,
