@@ -3,6 +3,7 @@ import { version } from '../version.ts'
 import { CliError } from './cli-error.ts'
 import { addCompletionCommand } from './completion-command.ts'
 import { addConfigCommands } from './config-commands.ts'
+import { addDoctorCommand } from './doctor-command.ts'
 import { addEntityCommands } from './entity-commands.ts'
 import { addLogsCommand } from './logs-command.ts'
 import { addNodeCommands } from './node-commands.ts'
@@ -38,6 +39,7 @@ export function createProgram(): Command {
   addNodeCommands(program)
   addConfigCommands(program)
   addLogsCommand(program)
+  addDoctorCommand(program)
   addTokenCommand(program)
   addCompletionCommand(program)
   return program

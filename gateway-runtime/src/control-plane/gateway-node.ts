@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { availableParallelism } from 'node:os'
 import type { FastifyInstance } from 'fastify'
@@ -20,7 +21,7 @@ import { createAdminApi } from './admin-api/admin-api.ts'
 import { EntityIndex } from './admin-api/entity-index.ts'
 import { sweepKeyFiles } from './admin-api/private-key-files.ts'
 import { adminTlsOptions } from './admin-api/tls.ts'
-import { openAdminToken } from './admin-api/token.ts'
+import { adminTokenPath, openAdminToken } from './admin-api/token.ts'
 import { AuditLog } from './audit-log.ts'
 import { type Cause, type Change, ConfigurationStore, type Current } from './configuration-store.ts'
 import type { NameState } from './dns/followed-name.ts'
@@ -83,6 +84,7 @@ export class GatewayNode {
     this.#errorLog = openErrorLog(configuration.logs.directory)
     this.#auditLog = new AuditLog(configuration.logs.directory)
     const state = stateDirectory(stateOption, folder)
+    const isFirstStart = !existsSync(adminTokenPath(state))
     const token = openAdminToken(state)
     this.#times = new EntityTimes(state)
     this.#history = new History(state)
@@ -106,7 +108,10 @@ export class GatewayNode {
       this.#remember(this.#store.current, { author: { name: 'files' } }, [])
     this.#store.watch()
     this.#errorLog.write('info', 'gateway started', { version, snapshot: snapshot.version, workers })
-    return describeStart(configuration, workers)
+    const started = describeStart(configuration, workers)
+    return isFirstStart
+      ? `${started}\n${describeToken(adminTokenPath(state), configuration.admin.port)}`
+      : started
   }
 
   /** Reads configuration and certificates again. A bad configuration leaves the one in force. */
@@ -303,6 +308,10 @@ function explainListen(error: NodeJS.ErrnoException, what: string, port: number,
       : error.message
   throw new OperationalError(`the ${what} server cannot listen: ${reason}`, { cause: error })
 }
+
+const describeToken = (path: string, port: number) =>
+  `The token of the admin API is in ${path}; gateway-cli finds it, other programs send it: ` +
+  `curl -H "Authorization: Bearer $(cat ${path})" http://127.0.0.1:${port}/status`
 
 function describeStart(
   { listeners, admin, status }: LoadedConfiguration['configuration'],

@@ -197,6 +197,8 @@ test('a gateway without tls_port has no port with TLS, and needs no settings', a
     expect((await callAdmin(url, { token: adminToken(plain) })).status).toBe(200)
     expect((await callAdmin(url, {})).status).toBe(401)
     await expect(stat(join(plain.stateDirectory, 'admin.key'))).rejects.toThrow('ENOENT')
+    expect(plain.process.output()).toContain(`Bearer $(cat ${join(plain.stateDirectory, 'admin-token')})`)
+    expect(plain.process.output()).not.toContain(adminToken(plain))
   } finally {
     await plain.stop()
   }
