@@ -20,6 +20,7 @@ import { cors } from './request-response/cors.ts'
 import { requestSizeLimiting } from './request-response/request-size-limiting.ts'
 import { requestTermination } from './request-response/request-termination.ts'
 import { requestTransformer } from './request-response/request-transformer.ts'
+import { requestValidator } from './request-response/request-validator.ts'
 import { responseTransformer } from './request-response/response-transformer.ts'
 import { securityHeaders } from './request-response/security-headers.ts'
 
@@ -48,6 +49,7 @@ const ownPlugins = [
   requestSizeLimiting,
   requestTermination,
   requestTransformer,
+  requestValidator,
   responseTransformer,
   securityHeaders,
 ] as unknown as readonly PluginDefinition[]
