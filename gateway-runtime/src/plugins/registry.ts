@@ -23,6 +23,7 @@ import { requestTransformer } from './request-response/request-transformer.ts'
 import { requestValidator } from './request-response/request-validator.ts'
 import { responseTransformer } from './request-response/response-transformer.ts'
 import { securityHeaders } from './request-response/security-headers.ts'
+import { waf } from './waf/waf.ts'
 
 // A plugin is typed by its own schema; seen from outside, its configuration is what that schema has parsed.
 const ownPlugins = [
@@ -52,6 +53,7 @@ const ownPlugins = [
   requestValidator,
   responseTransformer,
   securityHeaders,
+  waf,
 ] as unknown as readonly PluginDefinition[]
 
 const known = new Map(ownPlugins.map((plugin) => [plugin.name, plugin]))

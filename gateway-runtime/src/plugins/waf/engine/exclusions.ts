@@ -14,13 +14,14 @@ export function compileExclusions(exclusions: readonly Exclusion[]): CompiledExc
   return exclusions.map(compileExclusion)
 }
 
-function compileExclusion({ rules = [], tags = [], path, variables }: Exclusion): CompiledExclusion {
+function compileExclusion({ rules = [], tags = [], path, route, variables }: Exclusion): CompiledExclusion {
   const ranges = parseIds(rules.map(String))
   const all = rules.length === 0 && tags.length === 0
   const matchers = parseVariables((variables ?? []).join('|')).map(targetMatcher)
   const applies = (id: number, ruleTags: readonly string[]) =>
     all || contains(ranges, id) || tags.some((tag) => ruleTags.includes(tag))
   return (transaction) => {
+    if (route !== undefined && route !== transaction.facts.route) return
     if (path !== undefined && !pathOf(transaction).startsWith(path)) return
     if (variables !== undefined) {
       transaction.removedTargets.push(...matchers.map((target) => ({ applies, target })))

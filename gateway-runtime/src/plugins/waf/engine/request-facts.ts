@@ -7,6 +7,8 @@ export interface RequestFacts {
   readonly protocol: string
   /** In their order, names as they came; a name may come several times. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** Name of the route that it takes, for exclusions. */
+  readonly route?: string | undefined
   /** IP address of the client. */
   readonly clientAddress: string
   readonly body?: Uint8Array | undefined

@@ -27,6 +27,8 @@ export interface Exclusion {
   readonly tags?: readonly string[] | undefined
   /** Only for paths that begin so; undefined: for all. */
   readonly path?: string | undefined
+  /** Only for requests of the route of this name; undefined: for all. */
+  readonly route?: string | undefined
   /** Variables of SecLang that are not looked at, such as `ARGS:comment`; undefined: the rules are off altogether. */
   readonly variables?: readonly string[] | undefined
 }

@@ -1,4 +1,5 @@
-import appsec, { type DDWAF } from '@datadog/native-appsec'
+import type { DDWAF } from '@datadog/native-appsec'
+import { loadAppsec } from '../native-packages.ts'
 import { isAlphanumeric, isSpace } from '../transformations/bytes.ts'
 
 /** libddwaf cuts strings here; longer ones are looked at in windows that overlap. */
@@ -24,7 +25,7 @@ let context: ReturnType<DDWAF['createContext']> | undefined
 function instance(): ReturnType<DDWAF['createContext']> {
   if (context) return context
   const rules = [rule('sqli', 'is_sqli'), rule('xss', 'is_xss')]
-  const waf = new appsec.DDWAF(
+  const waf = new (loadAppsec().DDWAF)(
     { version: '2.2', metadata: { rules_version: '1.0.0' }, rules },
     'libinjection',
   )

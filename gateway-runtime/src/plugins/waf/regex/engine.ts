@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js'
-import { RRegex, RRegexSet } from 'rregex'
+import { loadRustRegex } from '../native-packages.ts'
 import type { Pattern } from './pattern.ts'
 import { writePattern } from './pattern-writer.ts'
 
@@ -16,12 +16,18 @@ export interface LinearRegexSet {
   matches(text: string): readonly number[]
 }
 
+let loaded: ReturnType<typeof loadRustRegex> | undefined
+const rust = () => {
+  loaded ??= loadRustRegex()
+  return loaded
+}
+
 /** The form of a pattern that compileSet takes: shorter to keep than the pattern. */
 export const writeForSet = (pattern: Pattern): string => writePattern(pattern, 'rust')
 
 /** Throws where the set grows too large for the engine. */
 export function compileSet(patterns: readonly string[]): LinearRegexSet {
-  const set = new RRegexSet([...patterns])
+  const set = new (rust().RRegexSet)([...patterns])
   // Whether any matches takes half the time of which; nearly always the answer is none.
   return { matches: (text) => (set.isMatch(text) ? set.matches(text) : []) }
 }
@@ -37,7 +43,7 @@ export interface RegexEngine {
 export const rustEngine: RegexEngine = {
   name: 'rregex',
   compile(pattern) {
-    const regex = new RRegex(writePattern(pattern, 'rust'))
+    const regex = new (rust().RRegex)(writePattern(pattern, 'rust'))
     const count = regex.capturesLength() - 1
     return {
       test: (text) => regex.isMatch(text),
