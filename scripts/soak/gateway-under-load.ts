@@ -48,7 +48,11 @@ export class GatewayUnderLoad {
     await mkdir(configDirectory)
     await writeFile(join(configDirectory, 'config.yaml'), configurationText(ports, certificate, 0))
     const process = await startGatewayProcess({
-      command: [join(distribution, 'gateway')],
+      command: [
+        join(distribution, 'node'),
+        `--inspect=127.0.0.1:${ports.inspector}`,
+        join(distribution, 'gateway.mjs'),
+      ],
       configDirectory,
       stateDirectory: join(directory, 'state'),
       statusPort: ports.status,
@@ -94,14 +98,9 @@ export class GatewayUnderLoad {
 }
 
 async function choosePorts(): Promise<Ports> {
-  const [plain, both, secure, admin, status, ...upstreams] = (await freePorts(5 + upstreamPlans.length)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    ...number[],
-  ]
+  const [plain, both, secure, admin, status, inspector, ...upstreams] = (await freePorts(
+    6 + upstreamPlans.length,
+  )) as [number, number, number, number, number, number, ...number[]]
   const named = upstreamPlans.map(({ name }, index) => [name, upstreams[index]!] as const)
-  return { plain, both, secure, admin, status, upstreams: new Map(named) }
+  return { plain, both, secure, admin, status, inspector, upstreams: new Map(named) }
 }

@@ -30,6 +30,7 @@ const explanations: Readonly<Record<string, { readonly status: number; readonly 
   'upstream-connection-refused': { status: 502, modes: ['dead'] },
   'upstream-connection-failed': { status: 502, modes: ['dead'] },
   'upstream-connection-reset': { status: 502, modes: ['reset', 'dead'] },
+  'upstream-bad-response': { status: 502, modes: ['reset'] },
   'upstream-read-timeout': { status: 504, modes: ['hang'] },
   'upstream-write-timeout': { status: 504, modes: ['hang'] },
   'upstream-circuit-open': { status: 503, modes: breaks },

@@ -66,6 +66,8 @@ export interface Ports {
   readonly secure: number
   readonly admin: number
   readonly status: number
+  /** Of Node.js, to ask what memory is alive. */
+  readonly inspector: number
   /** By the name of an upstream. */
   readonly upstreams: ReadonlyMap<string, number>
 }

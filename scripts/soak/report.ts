@@ -92,7 +92,8 @@ function loadRows(report: SoakReport): string[][] {
     ],
     ['upstreams fell ill', `${count(report.faults)} times`],
     ['reloads', `${count(reloads.count)}, in force within ${Math.round(reloads.longest)} ms`],
-    ['memory', memoryText(memory)],
+    ['live memory', memoryText(memory)],
+    ['resident memory', `${megabytes(memory.resident.first)}, then ${megabytes(memory.resident.last)}`],
   ]
 }
 

@@ -11,6 +11,7 @@ import { runHttp1Client } from './http1-client.ts'
 import { runHttp2Client } from './http2-client.ts'
 import { Judge, type Protocol } from './judge.ts'
 import { upstreamPlans } from './layout.ts'
+import { LiveMemory } from './live-memory.ts'
 import { MemoryWatch } from './memory.ts'
 import { Planner } from './plan.ts'
 import { Random } from './random.ts'
@@ -35,7 +36,7 @@ export interface SoakProgress {
   /** Milliseconds of the load that are over. */
   readonly elapsed: number
   readonly tally: Tally
-  /** Resident memory of the gateway in bytes. */
+  /** What is alive of the gateway's memory, in bytes. */
   readonly memory: number
 }
 
@@ -98,7 +99,10 @@ class Soak {
   async run(): Promise<SoakReport> {
     const { duration, seed, connections, onProgress } = this.#options
     const tally = this.#tally
-    const memory = new MemoryWatch(this.#gateway.process.pid)
+    const memory = new MemoryWatch(
+      this.#gateway.process.pid,
+      await LiveMemory.connect(this.#gateway.ports.inspector),
+    )
     const began = performance.now()
     const progress = setInterval(
       () => onProgress({ elapsed: performance.now() - began, tally, memory: memory.current }),
@@ -108,7 +112,7 @@ class Soak {
       for (const upstream of this.#upstreams) await upstream.become('well')
       const faults = await this.#load()
       const verdict = memory.stop()
-      if (!verdict.isFlat) tally.fail('the memory of the gateway grew by more than 5 %')
+      if (!verdict.isFlat) tally.fail('what is alive of the memory of the gateway grew by more than 5 %')
       if (this.#gateway.process.hasExited)
         tally.fail(`the gateway ended under load; it wrote: ${this.#gateway.process.output().slice(-2_000)}`)
       else await checkGateway(this.#gateway, tally)

@@ -121,7 +121,7 @@ export class SoakUpstream {
     const mode = this.modes.current
     // Half of the silent ones do not even read: large bodies get stuck.
     if (mode === 'hang' && random.chance(0.5)) return
-    if (mode === 'reset' && random.chance(0.3)) return breakOff(request, response, random)
+    if (mode === 'reset' && random.chance(0.3)) return this.#breakOff(request, response)
     const sha256 = await this.#readBody(request, id)
     if (sha256 === undefined) return
     if (mode === 'slow') await sleep(random.between(10, 200))
@@ -139,10 +139,25 @@ export class SoakUpstream {
       await writeBody(response, answer.pieces(0, answer.size, answer.size / 4 + 1), 40)
     else {
       await writeBody(response, answer.pieces(0, random.between(0, answer.size - 1)))
-      if (mode === 'reset') breakOff(request, response, random)
+      if (mode === 'reset') this.#breakOff(request, response)
       return
     }
     response.end()
+  }
+
+  /** Ends the connection with or without a reset, or of HTTP/2 the stream alone. */
+  #breakOff(request: Request, response: Response): void {
+    const { random } = this.#options
+    if (!('stream' in response)) {
+      if (random.chance(0.5)) request.socket.resetAndDestroy()
+      else request.socket.destroy()
+      return
+    }
+    // Node.js ends a body before it resets the stream: without a length that would look like all of it.
+    const tells = !response.headersSent || response.hasHeader('content-length')
+    if (tells && random.chance(0.5)) return response.stream.close(2) // INTERNAL_ERROR
+    const { remotePort } = request.socket
+    for (const socket of this.#sockets) if (socket.remotePort === remotePort) socket.resetAndDestroy()
   }
 
   /** SHA-256 of the body; undefined where it broke off. */
@@ -177,16 +192,4 @@ async function writeBody(response: Response, pieces: Iterable<Buffer>, pause = 0
     await write(stream, piece)
     if (pause > 0) await sleep(pause)
   }
-}
-
-/** Ends the connection with or without a reset, or of HTTP/2 the stream alone. */
-function breakOff(request: Request, response: Response, random: Random): void {
-  if ('stream' in response) {
-    if (random.chance(0.5))
-      response.stream.close(2) // INTERNAL_ERROR
-    else response.stream.session?.destroy()
-    return
-  }
-  if (random.chance(0.5)) request.socket.resetAndDestroy()
-  else request.socket.destroy()
 }

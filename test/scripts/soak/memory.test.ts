@@ -2,11 +2,11 @@ import { expect, test } from '@jest/globals'
 import { judgeMemory } from '../../../scripts/soak/memory.ts'
 
 const samplesOf = (seconds: number, bytes: (second: number) => number) =>
-  Array.from({ length: seconds }, (_, second) => ({ at: second * 1_000, bytes: bytes(second) }))
+  Array.from({ length: seconds }, (_, second) => ({ at: second * 1_000, live: bytes(second), resident: 2e8 }))
 
 test.each([
   ['stays as it is', () => 100_000_000],
-  ['goes up and down with the collections of garbage', (second: number) => 1e8 + (second % 20) * 1e6],
+  ['goes up and down with the requests in flight', (second: number) => 1e8 + (second % 20) * 1e6],
   ['grows only while it warms up', (second: number) => 1e8 + Math.min(second, 100) * 1e6],
 ])('memory that %s is flat', (_, bytes) => {
   expect(judgeMemory(samplesOf(600, bytes))).toMatchObject({ isJudged: true, isFlat: true })

@@ -428,11 +428,24 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   }
 
   abort(code: string): void {
-    if (this.#pipeline) {
-      this.#pipeline.exchange.code = code
+    const pipeline = this.#pipeline
+    if (pipeline) {
+      pipeline.exchange.code = code
+      if (this.#isDelivered) {
+        pipeline.detach()
+        return this.#onResponseComplete()
+      }
       this.#record()
     }
     this.#socket.destroy()
+  }
+
+  /**
+   * Whether the client has been given all that its answer announced, and may have sent the next request: that a
+   * target of HTTP/2 resets its stream behind the last byte must not cost that one.
+   */
+  get #isDelivered(): boolean {
+    return this.#requestComplete && this.#framing === 'length' && this.#bodyLeft === 0
   }
 
   /**
