@@ -8,6 +8,7 @@ import {
   readFolder,
 } from '@gatehouse/gateway-runtime/config'
 import type { AptRepository } from '../constructs/index.ts'
+import { checkConfiguration } from './configuration-checks.ts'
 import { type Environment, environmentSchema } from './environment.ts'
 
 /** A folder below stacks/environments, read and checked. */
@@ -47,6 +48,10 @@ export function readEnvironment(directory: string, name: string): EnvironmentFol
   const files = readFolder(folder)
   const { configuration } = withFolder(folder, () => loadConfiguration(folder, { contents: files }))
   withFolder(folder, () => compile(configuration))
+  if (environment.target === 'aws') {
+    const environmentText = readFileSync(join(folder, environmentFile), 'utf8')
+    checkConfiguration(folder, { environment, configuration }, { environmentText, files })
+  }
   return {
     name,
     environment,

@@ -156,3 +156,67 @@ describe('the configuration beside it', () => {
     expect(complaint('production', file, from, to)).toContain(message)
   })
 })
+
+describe('what must fit between environment.yaml and the configuration', () => {
+  test.each<[string, string, string, string, string]>([
+    [
+      'a drain that the load balancer cuts off',
+      'config.yaml',
+      'routes:',
+      'limits: { drain_timeout: 60s }\nroutes:',
+      'config.yaml:10:26: expected at most 45 seconds (load_balancer.deregistration_delay in environment.yaml)',
+    ],
+    [
+      'a load balancer that cuts off requests',
+      'environment.yaml',
+      'tags:',
+      'load_balancer: { deregistration_delay: 25 }\ntags:',
+      'expected at least 30 seconds (limits.drain_timeout of the configuration)',
+    ],
+    [
+      'a PROXY header that nobody sends',
+      'config.yaml',
+      'listeners:\n  - { port: 80, protocol: http }',
+      'trusted_proxies: [10.20.0.0/16]\nlisteners:\n  - { port: 80, protocol: http, proxy_protocol: true }',
+      'config.yaml:4:5: expected load_balancer.client_address: proxy-protocol in environment.yaml',
+    ],
+    [
+      'a PROXY header that nobody expects',
+      'environment.yaml',
+      'tags:',
+      'load_balancer: { client_address: proxy-protocol }\ntags:',
+      'config.yaml:3:5: expected proxy_protocol: true',
+    ],
+    [
+      'a status port that health checks do not reach',
+      'config.yaml',
+      'routes:',
+      'status: { host: 127.0.0.1 }\nroutes:',
+      'expected an address that the load balancer reaches',
+    ],
+    [
+      'a host without record and certificate',
+      'config.yaml',
+      'paths: [/v1/orders] }',
+      'paths: [/v1/orders], hosts: [api.example.com, shop.example.com, partner.example.org] }',
+      'shop.example.com here, and no certificate is for it',
+    ],
+  ])('refuses %s, with its line', (_, file, from, to, message) => {
+    expect(complaint('production', file, from, to)).toContain(message)
+  })
+
+  test('takes what fits: a wildcard, and hosts of other zones', () => {
+    const folder = join(directory, 'production')
+    const edit = (file: string, from: string, to: string) => {
+      const text = readFileSync(join(folder, file), 'utf8')
+      writeFileSync(join(folder, file), text.replace(from, to))
+    }
+    edit('environment.yaml', '[api.example.com]', "['*.example.com']")
+    edit(
+      'config.yaml',
+      'paths: [/v1/orders] }',
+      'paths: [/v1/orders], hosts: [a.example.com, partner.example.org] }',
+    )
+    expect(readEnvironment(directory, 'production').ingressPorts).toEqual([80, 443])
+  })
+})
