@@ -67,7 +67,7 @@ export interface GatewayImageProps {
  *   network,
  *   packagePath: 'dist/packages/gateway-runtime_0.1.0_arm64.deb',
  * })
- * new TerraformOutput(stack, 'image', { value: image.imageId })
+ * new TerraformOutput(stack, 'image-id', { value: image.imageId })
  * @throws ConstructError when the package cannot be read
  */
 export class GatewayImage extends Construct {

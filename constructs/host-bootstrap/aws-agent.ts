@@ -158,22 +158,38 @@ export const awsFiles = ({ aws }: HostDescription): HostFile[] =>
       ]
     : []
 
-/** Bash that fetches the configuration before the service starts, and installs what Session Manager needs. */
+/**
+ * Bash that installs the agents of Session Manager and CloudWatch where they are missing, from the buckets that AWS
+ * keeps them in, in every region. Without them the gateway serves all the same. Source: Systems Manager User Guide,
+ * "Manually installing SSM Agent"; CloudWatch User Guide, "Download the CloudWatch agent package".
+ */
+const installAgents = `aws_agent() { # UNIT ADDRESS
+  ! systemctl cat "$1" >/dev/null 2>&1 || return 0
+  if curl -sf -m 120 -o /run/gateway-agent.deb "$2" && dpkg --install /run/gateway-agent.deb >/dev/null; then
+    say "installed $1"
+  else
+    say "$1 could not be installed from $2; the gateway runs without it"
+  fi
+  rm -f /run/gateway-agent.deb
+}
+aws_meta() { # PATH
+  curl -sf -m 5 -H "X-aws-ec2-metadata-token: $(curl -sf -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token || true)" "http://169.254.169.254/latest/meta-data/$1" || true
+}
+region=$(aws_meta placement/region) name=$(aws_meta tags/instance/gateway-name) architecture=$(dpkg --print-architecture)
+aws_agent amazon-ssm-agent "https://s3.$region.amazonaws.com/amazon-ssm-$region/latest/debian_$architecture/amazon-ssm-agent.deb"
+aws_agent amazon-cloudwatch-agent "https://amazoncloudwatch-agent-$region.s3.$region.amazonaws.com/debian/$architecture/latest/amazon-cloudwatch-agent.deb"
+if [ -x /opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl ]; then
+  usermod --append --groups adm,${serviceUser} cwagent
+  /opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s -c "ssm:/gatehouse/$name/cloudwatch-agent" >/dev/null ||
+    say 'the agent of CloudWatch did not start; logs stay on this node'
+fi`
+
+/** Bash that fetches the configuration before the service starts, and starts the agents. */
 export const prepareAws = ({ aws }: HostDescription): string[] =>
   aws
     ? [
         `say 'AWS'
-if ! systemctl cat amazon-ssm-agent >/dev/null 2>&1; then
-  token=$(curl -sf -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token || true)
-  region=$(curl -sf -m 5 -H "X-aws-ec2-metadata-token: $token" http://169.254.169.254/latest/meta-data/placement/region || true)
-  agent=https://s3.$region.amazonaws.com/amazon-ssm-$region/latest/debian_$(dpkg --print-architecture)/amazon-ssm-agent.deb
-  if curl -sf -m 60 -o /run/amazon-ssm-agent.deb "$agent" && dpkg --install /run/amazon-ssm-agent.deb >/dev/null; then
-    say 'installed the agent of Session Manager'
-  else
-    say 'the agent of Session Manager could not be installed; the gateway runs without it'
-  fi
-  rm -f /run/amazon-ssm-agent.deb
-fi${aws.followConfiguration ? `\n${program} fetch || fail 'the configuration could not be fetched (see above)'` : ''}
+${installAgents}${aws.followConfiguration ? `\n${program} fetch || fail 'the configuration could not be fetched (see above)'` : ''}
 systemctl daemon-reload
 systemctl enable --now --quiet ${unitName}`,
       ]

@@ -136,6 +136,55 @@ describe('a new environment', () => {
   })
 })
 
+describe('an environment in several regions', () => {
+  test('is a stack a region, with the same domains and what belongs to the zone once', () => {
+    const environments = temporaryFolder()
+    const outdir = temporaryFolder()
+    cpSync(join(environmentsDirectory, 'production'), join(environments, 'world'), { recursive: true })
+    const file = join(environments, 'world/environment.yaml')
+    const west =
+      'region: eu-west-1, zones: [eu-west-1a, eu-west-1b, eu-west-1c], network: { cidr: 10.21.0.0/16 }'
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace(
+        'domains: [api.example.com]',
+        `domains: [api.example.com]\n  routing: failover\n  authorities: [{ ca: letsencrypt.org }]\nfurther_regions: [{ ${west} }]`,
+      ),
+    )
+    const stacks = synthesizeEnvironments({ environments, outdir })
+    expect(stacks.map(({ name }) => name)).toEqual(['world', 'world-eu-west-1'])
+    const [first, second] = stacks.map(({ file }) => read(file))
+    const records = (json: Synthesized) =>
+      all(json, 'aws_route53_record')
+        .map((record) => `${record.type} ${record.set_identifier ?? ''}`)
+        .sort()
+    expect(records(first!)).toEqual(['A primary', 'AAAA primary', 'CAA '])
+    expect(records(second!)).toEqual(['A secondary', 'AAAA secondary'])
+    expect(all(first!, 'aws_route53_health_check')).toHaveLength(4)
+    expect(second!.provider!.aws![0]!.region).toBe('eu-west-1')
+    // Roles belong to the account, not to the region.
+    const roles = [first!, second!].flatMap((json) => all(json, 'aws_iam_role').map(({ name }) => name))
+    expect(new Set(roles).size).toBe(roles.length)
+    expect([first!, second!].flatMap(danglingReferences)).toEqual([])
+  })
+})
+
+describe('the stack that keeps state', () => {
+  test('is a bucket with versions and a key, which cannot be destroyed', () => {
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      ['scripts/bootstrap-state.ts', '--region', 'eu-central-1', '--synth'],
+      { cwd: root, encoding: 'utf8' },
+    )
+    expect(status).toBe(0)
+    const json = read(/Wrote (\S+)/.exec(stdout)![1]!)
+    expect(only(json, 'aws_s3_bucket').lifecycle).toEqual({ prevent_destroy: true })
+    expect(only(json, 'aws_s3_bucket_versioning').versioning_configuration.status).toBe('Enabled')
+    expect(Object.keys(json.output!)).toEqual(['bucket_name', 'key_arn'])
+    expect(danglingReferences(json)).toEqual([])
+  })
+})
+
 describe('npm run synth', () => {
   const synth = (...args: string[]) =>
     spawnSync(process.execPath, ['scripts/synth.ts', ...args], {

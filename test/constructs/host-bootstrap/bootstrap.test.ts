@@ -36,6 +36,7 @@ const variants: [string, HostDescription][] = [
   ['a plain host', host],
   ['a log device', { ...host, logDevice: '/dev/disk/by-id/nvme-eui.0025388b710116a1' }],
   ['any log device', { ...host, logDevice: 'auto' }],
+  ['an EC2 instance', { configuration: {}, aws: { followConfiguration: true } }],
   [
     'an apt repository',
     { ...host, aptRepository: { url: 'https://packages.example.com/debian', signingKey } },

@@ -1,10 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import * as library from '../../../constructs/index.ts'
 import { constructPages, documentedConstructs } from '../../../scripts/docs/construct-pages.ts'
 import { parseDocstring } from '../../../scripts/docs/docstring.ts'
+import { danglingReferences } from '../../constructs/synthesized.ts'
 import { typeCheck } from '../../support/type-check.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -52,6 +54,35 @@ use(Aspects, TerraformOutput)
 ${examples.join('\n')}`
     expect(typeCheck(directory, program)).toBe('')
   })
+})
+
+test('every construct can be used alone: its example synthesizes', () => {
+  mkdirSync(join(directory, 'dist/packages'), { recursive: true })
+  writeFileSync(join(directory, 'dist/packages/gateway-runtime_0.1.0_arm64.deb'), 'a package')
+  const program = `
+import { AwsProvider } from '@cdktf/provider-aws/lib/provider/index.js'
+import { App, Aspects, TerraformOutput, TerraformStack } from 'cdktf'
+import { ${documented.map(({ name }) => name).join(', ')} } from '${join(root, 'constructs/index.ts')}'
+const app = new App({ outdir: 'out' })
+const run = (name: string, build: (stack: TerraformStack) => void) => {
+  const stack = new TerraformStack(app, name)
+  new AwsProvider(stack, 'aws', { region: 'eu-central-1' })
+  build(stack)
+}
+void [Aspects, TerraformOutput]
+${documented.map(({ name, example }) => `run('${name}', (stack) => {\n${example}\n})`).join('\n')}
+app.synth()
+`
+  expect(typeCheck(directory, program)).toBe('')
+  const { status, stderr } = spawnSync(process.execPath, ['--no-deprecation', 'main.ts'], {
+    cwd: directory,
+    encoding: 'utf8',
+  })
+  expect([status, stderr]).toEqual([0, ''])
+  for (const { name } of documented) {
+    const json = JSON.parse(readFileSync(join(directory, 'out/stacks', name, 'cdk.tf.json'), 'utf8'))
+    expect([name, danglingReferences({ resource: {}, ...json })]).toEqual([name, []])
+  }
 })
 
 test('an example that does not compile is found', () => {
