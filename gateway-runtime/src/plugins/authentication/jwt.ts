@@ -65,7 +65,7 @@ export const jwt = definePlugin({
   create(config, gateway) {
     const fixed = config.jwks === undefined ? undefined : publicKeys(JSON.parse(config.jwks))
     const hasKeySet = fixed !== undefined || config.jwks_url !== undefined
-    const keySet = hasKeySet ? new KeySetVerifier(gateway, fixed) : undefined
+    const keySet = hasKeySet ? new KeySetVerifier(gateway, fixed, config.refresh_interval_min) : undefined
     const verifier = new JwtVerifier({
       config,
       credentials: gateway.credentials,

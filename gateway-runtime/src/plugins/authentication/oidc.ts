@@ -46,7 +46,7 @@ export const oidc = definePlugin({
   credentials: defineCredentials({ schema: subjectCredential, key: credentialKey }),
   counters: tokenCounters,
   create(config, gateway) {
-    const keySet = new KeySetVerifier(gateway, undefined)
+    const keySet = new KeySetVerifier(gateway, undefined, config.refresh_interval_min)
     const { credentials } = gateway
     const verifier = new JwtVerifier({
       config,

@@ -1,7 +1,11 @@
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { exportJWK, SignJWT, UnsecuredJWT } from 'jose'
+import { newAuthority } from '../../../support/certificates.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../../support/gateway.ts'
 import { startIssuer, type TestIssuer } from '../../../support/issuer.ts'
@@ -286,6 +290,23 @@ describe('tokens of an issuer', () => {
     issuer.isOut = false
     await eventually('the keys', async () => (await gateway.errorLog()).includes('fetched again'))
     expect(await statusWith(gateway, await issuer.sign({}, 'second'))).toBe(200)
+  })
+
+  test('are verified by keys that come over TLS, from a server that the authorities of the settings vouch for', async () => {
+    const authority = await newAuthority()
+    const { certificate, key } = await authority.issue({ dns: ['localhost'] })
+    const publicKey = await exportJWK(ec.publicKey)
+    const server = createServer({ cert: certificate, key }, (_, response) =>
+      response.end(JSON.stringify({ keys: [publicKey] })),
+    )
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    ended.push(async () => server.close())
+    const jwks_url = `https://localhost:${(server.address() as AddressInfo).port}/keys`
+    const token = await sign({ sub: 'a' }, 'ES256', ec.privateKey)
+    expect(await statusWith(await start({ jwks_url, ca: authority.certificate }), token)).toBe(200)
+    const strangers = await start({ jwks_url })
+    expect(await statusWith(strangers, token)).toBe(503)
+    await eventually('the reason', async () => (await strangers.errorLog()).includes('gave no answer: '))
   })
 
   test('get 503 as long as there are no keys at all', async () => {

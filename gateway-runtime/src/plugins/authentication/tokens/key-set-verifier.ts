@@ -12,6 +12,7 @@ import type { KeySetCall, KeySetMessage } from './key-set-service.ts'
 import { VerificationUnavailable } from './verification.ts'
 
 const mostCandidates = 8
+const mostPatience = 1_000
 
 export interface VerifiedByKeySet {
   readonly claims: JWTPayload
@@ -23,6 +24,8 @@ export interface VerifiedByKeySet {
 export class KeySetVerifier {
   readonly #gateway: PluginContext
   readonly #fixed: boolean
+  readonly #leastInterval: number
+  #askedAt = Number.NEGATIVE_INFINITY
   #find: JWTVerifyGetKey | undefined
   #text = ''
   #isStale = false
@@ -32,9 +35,10 @@ export class KeySetVerifier {
   /** Called when there are other keys than before. */
   onChange: () => void = () => {}
 
-  constructor(gateway: PluginContext, fixed: JSONWebKeySet | undefined) {
+  constructor(gateway: PluginContext, fixed: JSONWebKeySet | undefined, leastInterval: number) {
     this.#gateway = gateway
     this.#fixed = fixed !== undefined
+    this.#leastInterval = Math.min(leastInterval, mostPatience)
     if (fixed) this.#use(fixed)
     else
       gateway.onBroadcast((message) => {
@@ -53,7 +57,7 @@ export class KeySetVerifier {
       return await this.#verify(this.#find, token, options)
     } catch (error) {
       if (this.#fixed || !(error instanceof errors.JWKSNoMatchingKey)) throw error
-      await this.#ask('newer')
+      await this.#askForNewer()
       if (this.#version !== before) return this.#verify(this.#find, token, options)
       if (this.#isStale)
         throw new VerificationUnavailable('no known key fits, and the issuer gives no newer ones')
@@ -78,6 +82,14 @@ export class KeySetVerifier {
     this.#find = createLocalJWKSet(keys)
     this.#version++
     this.onChange()
+  }
+
+  /** Whoever makes up names of keys keeps the main thread no busier than this. */
+  async #askForNewer(): Promise<void> {
+    const now = performance.now()
+    if (!this.#asking && now - this.#askedAt < this.#leastInterval) return
+    this.#askedAt = now
+    await this.#ask('newer')
   }
 
   /** Once for all requests that wait for it. */
