@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util'
 import { chart } from './bench/chart.ts'
 import { markdown } from './bench/markdown.ts'
 import { peers, peersNamed } from './bench/peers.ts'
-import { figureTable, type Report, ratioTable, remarks } from './bench/report.ts'
+import { ordinaryPeers, pluginPeers, withoutPlugins } from './bench/plugins.ts'
+import { differenceTable, figureTable, type Report, ratioTable, remarks } from './bench/report.ts'
 import { benchRouter, routerTable } from './bench/router.ts'
 import { bench } from './bench/run.ts'
 import { type Scenario, scenarioNamed, scenarios } from './bench/scenarios.ts'
@@ -27,6 +28,7 @@ ${scenarios.map(({ name, title }) => `                     ${name.padEnd(16)} ${
   --json           print JSON; with --all, an array
   --write          also write NAME.md, NAME.json and NAME.svg to docs/benchmarks
   --profile DIR    leave a CPU profile of each of the gateway's threads there
+  --plugins        only compare the gateway with each of its plugins to the gateway without any; writes plugins-each
   --router         only compare the router with 100,000 routes to one with ten; needs no nginx
 `
 
@@ -41,6 +43,7 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
     profile: { type: 'string' },
     router: { type: 'boolean', default: false },
+    plugins: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -52,6 +55,7 @@ function wholeNumber(option: 'rounds' | 'seconds', max: number): number {
 }
 
 function chosenScenarios(): readonly Scenario[] {
+  if (values.plugins) return [{ ...scenarioNamed('plugins'), name: 'plugins-each' }]
   if (!values.all) return [scenarioNamed(values.scenario ?? 'small')]
   if (values.scenario) throw new Error('--all and --scenario: expected one of them')
   return scenarios
@@ -61,7 +65,8 @@ const printJson = (value: unknown) => process.stdout.write(`${JSON.stringify(val
 
 function print(report: Report): void {
   process.stdout.write(`\n${report.scenario.name}: ${report.scenario.title}\n\n`)
-  for (const { head, rows } of [figureTable(report), ratioTable(report)]) {
+  const compared = report.scenario.apiKey ? differenceTable(report) : ratioTable(report)
+  for (const { head, rows } of [figureTable(report), compared]) {
     if (rows.length > 0) process.stdout.write(`${table(head, rows)}\n`)
   }
   for (const remark of remarks(report)) process.stdout.write(`${remark}\n`)
@@ -78,7 +83,11 @@ async function write(report: Report): Promise<void> {
 
 async function compareProxies(rounds: number, seconds: number): Promise<void> {
   const chosen = chosenScenarios()
-  const compared = values.peers === undefined ? peers : peersNamed(values.peers)
+  const comparedIn = ({ apiKey }: Scenario) => {
+    if (values.plugins) return { peers: pluginPeers, base: withoutPlugins.name }
+    if (apiKey) return { peers: ordinaryPeers, base: withoutPlugins.name }
+    return { peers: values.peers === undefined ? peers : peersNamed(values.peers), base: 'nginx' }
+  }
   const tools = await findTools()
   await step('Build the gateway', buildGateway)
   const reports: Report[] = []
@@ -87,7 +96,7 @@ async function compareProxies(rounds: number, seconds: number): Promise<void> {
       const report = await bench({
         tools,
         scenario,
-        peers: compared,
+        ...comparedIn(scenario),
         rounds,
         seconds,
         ...(values.profile && { profileDirectory: values.profile }),

@@ -1,4 +1,4 @@
-import { figureTable, type Report, ratioTable, remarks } from './report.ts'
+import { differenceTable, figureTable, type Report, ratioTable, remarks } from './report.ts'
 import type { Scenario } from './scenarios.ts'
 
 const protocols = { http: 'HTTP/1.1', https: 'HTTP/1.1 on TLS 1.3', h2: 'HTTP/2 on TLS 1.3' } as const
@@ -17,8 +17,12 @@ address (rejecting nothing) and an access log in JSON; what one does without is 
 time is user and system time of all threads, memory the resident set, both from /proc.`,
     `![Chart of the figures below](${scenario.name}.svg)`,
     asMarkdown(figureTable(report)),
-    ...(ratio.rows.length > 0
-      ? ['As multiples of nginx in the same round, median (min–max) of the rounds:', asMarkdown(ratio)]
+    ...(scenario.apiKey ? [asMarkdown(differenceTable(report))] : []),
+    ...(ratio.rows.length > 0 && !scenario.apiKey
+      ? [
+          `As multiples of ${report.base} in the same round, median (min–max) of the rounds:`,
+          asMarkdown(ratio),
+        ]
       : []),
     remarks(report)
       .map((remark) => `- ${remark}`)

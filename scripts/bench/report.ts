@@ -11,6 +11,8 @@ export interface Report {
   readonly machine: Record<'cpu' | 'kernel' | 'wrk', string> & { readonly h2load?: string }
   readonly rounds: number
   readonly secondsPerRound: number
+  /** Name of the peer that the others are compared with. */
+  readonly base: string
   readonly peers: readonly PeerReport[]
   /** Peers that cannot be had here or cannot do the scenario. */
   readonly unable: readonly LeftOut[]
@@ -29,8 +31,10 @@ export interface PeerReport {
   /** What the others do and it does not. */
   readonly leavesOut: readonly string[]
   readonly figures: Figures
-  /** Figures as multiples of those of nginx in the same round; not there for nginx, and without it. */
-  readonly toNginx?: Figures
+  /** Figures as multiples of those of the base in the same round; not there for the base, and without it. */
+  readonly toBase?: Figures
+  /** Microseconds of CPU a request more than the base takes, in the same round. */
+  readonly moreThanBase?: Spread
 }
 
 type Figures = Readonly<Partial<Record<Figure, Spread>>>
@@ -41,11 +45,9 @@ interface ReportSource extends Omit<Report, 'peers'> {
   readonly samples: ReadonlyMap<Peer, readonly Sample[]>
 }
 
-const base = 'nginx'
-
 /** Medians and spreads of the rounds, and of the ratios within each round. */
 export async function reportOf({ tools, peers, samples, ...rest }: ReportSource): Promise<Report> {
-  const basePeer = peers.find(({ name }) => name === base)
+  const basePeer = peers.find(({ name }) => name === rest.base)
   const baseSamples = basePeer && samples.get(basePeer)
   return {
     ...rest,
@@ -57,11 +59,16 @@ export async function reportOf({ tools, peers, samples, ...rest }: ReportSource)
           version: await peer.version(tools),
           leavesOut: peer.leavesOut,
           figures: summarize(own),
-          ...(baseSamples && peer !== basePeer && { toNginx: summarize(ratios(own, baseSamples)) }),
+          ...(baseSamples && peer !== basePeer && comparison(own, baseSamples)),
         }
       }),
     ),
   }
+}
+
+function comparison(own: readonly Sample[], base: readonly Sample[]) {
+  const more = own.map(({ cpuPerRequest = 0 }, round) => cpuPerRequest - (base[round]!.cpuPerRequest ?? 0))
+  return { toBase: summarize(ratios(own, base)), moreThanBase: spread(more) }
 }
 
 const summarize = (samples: readonly Sample[]): Figures =>
@@ -130,18 +137,28 @@ export function figureTable(report: Report): Table {
   }
 }
 
-/** The same as multiples of nginx in the same round; without rows when nginx has no figures. */
+/** The same as multiples of the base in the same round; without rows when the base has no figures. */
 export function ratioTable(report: Report): Table {
   const figures = figuresOf(report)
   return {
-    head: ['÷ nginx', ...figures.map(({ title }) => title.replace(/,.*$/, ''))],
-    rows: report.peers.flatMap(({ name, toNginx }) =>
-      toNginx
-        ? [[name, ...figures.map(({ figure }) => shown(toNginx[figure]!, (value) => value.toFixed(2)))]]
+    head: [`÷ ${report.base}`, ...figures.map(({ title }) => title.replace(/,.*$/, ''))],
+    rows: report.peers.flatMap(({ name, toBase }) =>
+      toBase
+        ? [[name, ...figures.map(({ figure }) => shown(toBase[figure]!, (value) => value.toFixed(2)))]]
         : [],
     ),
   }
 }
+
+/** What each peer costs more than the base. */
+export const differenceTable = (report: Report): Table => ({
+  head: ['median (min–max)', 'CPU per request, µs', `more than ${report.base}, µs`],
+  rows: report.peers.map(({ name, figures, moreThanBase }) => [
+    name,
+    shown(figures.cpuPerRequest!, (value) => value.toFixed(1)),
+    moreThanBase ? shown(moreThanBase, (value) => value.toFixed(1)) : '',
+  ]),
+})
 
 /** Sentences on what is not compared: work that a peer leaves out, and peers that are not there. */
 export const remarks = ({ peers, unable, failed }: Report): string[] => [

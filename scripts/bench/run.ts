@@ -23,6 +23,8 @@ export interface BenchOptions {
   readonly tools: Tools
   readonly scenario: Scenario
   readonly peers: readonly Peer[]
+  /** Name of the peer that the others are compared with. */
+  readonly base: string
   readonly rounds: number
   /** Length of a round. */
   readonly seconds: number
@@ -58,6 +60,7 @@ export async function bench(options: BenchOptions): Promise<Report> {
     const measured = await (scenario.use === 'idle' ? measureIdle : measureLoad)(able, place)
     return await reportOf({
       scenario,
+      base: options.base,
       machine: await describeMachine(tools),
       rounds: options.rounds,
       secondsPerRound: options.seconds,

@@ -17,7 +17,12 @@ export interface Scenario {
   readonly uploadBytes?: number
   /** Routes by path prefix that the proxy has, all of them in use. */
   readonly routes: number
+  /** Whether requests have an API key, and the gateway the plugins that ask for it. */
+  readonly apiKey?: true
 }
+
+/** What requests show, where a scenario has one. */
+export const apiKey = 'bench-7f3b9c2d81e64a50'
 
 const usual = { protocol: 'http', connections: 64, streams: 1, use: 'kept', routes: 1 } as const
 const kilobyte = 1_024
@@ -48,6 +53,12 @@ export const scenarios: readonly Scenario[] = [
     streams: 8,
   },
   { ...usual, name: '100000-routes', title: 'requests spread over 100,000 routes', routes: 100_000 },
+  {
+    ...usual,
+    name: 'plugins',
+    title: 'small answers with the plugins of an ordinary API, beside the gateway without any',
+    apiKey: true,
+  },
   { ...usual, name: 'idle', title: '10,000 idle connections', use: 'idle', connections: 10_000 },
 ]
 

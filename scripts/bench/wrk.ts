@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LoadOptions, LoadResult } from './load.ts'
-import { pathOf, type Scenario } from './scenarios.ts'
+import { apiKey, pathOf, type Scenario } from './scenarios.ts'
 
 const run = promisify(execFile)
 
@@ -32,8 +32,17 @@ request = function()
 end
 `
 
-const scriptOf = ({ uploadBytes, routes }: Scenario) =>
-  [report, uploadBytes ? upload(uploadBytes) : '', routes > 1 ? eachRoute(routes) : ''].join('')
+const withKey = `
+wrk.headers['apikey'] = '${apiKey}'
+`
+
+const scriptOf = ({ uploadBytes, routes, apiKey: hasKey }: Scenario) =>
+  [
+    report,
+    uploadBytes ? upload(uploadBytes) : '',
+    routes > 1 ? eachRoute(routes) : '',
+    hasKey ? withKey : '',
+  ].join('')
 
 /** Sends HTTP/1.1 requests on each connection as fast as they are answered. */
 export async function loadWithWrk(options: LoadOptions): Promise<LoadResult> {

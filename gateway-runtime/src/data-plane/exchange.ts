@@ -45,12 +45,12 @@ export function checkedField(name: string, value: string): HeaderName {
   return headerName(name)
 }
 
+const settable = new Set<HeaderKind>([HeaderKind.other, HeaderKind.singleton, HeaderKind.date])
+
 /** @throws TypeError also where the gateway alone says what stands there */
 export function settableField(name: string, value: string): HeaderName {
   const field = checkedField(name, value)
-  const isSettable =
-    field.kind === HeaderKind.other || field.kind === HeaderKind.singleton || field.kind === HeaderKind.date
-  if (!isSettable) throw new TypeError(`${name} is the gateway's to set`)
+  if (!settable.has(field.kind)) throw new TypeError(`${name} is the gateway's to set`)
   return field
 }
 
@@ -62,6 +62,11 @@ export interface BodySource {
   ): Promise<AnswerReply>
   readBody(limit: number): Promise<Buffer>
   replaceBody(body: Buffer): void
+}
+
+interface OwnFields {
+  readonly names: HeaderName[]
+  readonly values: string[]
 }
 
 /** One request and what became of it: what plugins see while it lasts, and logs and metrics when it is over. */
@@ -98,10 +103,12 @@ export class Exchange implements PluginExchange, PluginRequest {
   balancingHash: number | undefined
   /** Milliseconds from the first attempt to the head of the answer, or to the last failure. */
   upstreamTime = 0
+  /** The fields of `head`, where plugins have changed any. */
+  #ownFields: OwnFields | undefined
   /** What plugins add to the answer. */
   extraFields: (readonly [name: HeaderName, value: string])[] = []
   /** Fields of an upstream's answer that the client does not see; lower-case. */
-  hiddenFields: Set<string> | undefined
+  hiddenFields: string[] | undefined
   consumer: Consumer | undefined
   claims: Readonly<Record<string, unknown>> | undefined
   /** Of the plugins that see the request; undefined before it was routed. */
@@ -192,11 +199,14 @@ export class Exchange implements PluginExchange, PluginRequest {
 
   setHeader(name: string, value: string): void {
     const field = settableField(name, value)
-    this.#replaceFields(field.lower, [field, value])
+    const { names, values } = this.#withoutField(field.lower)
+    names.push(field)
+    values.push(value)
   }
 
   removeHeader(name: string): void {
-    this.#replaceFields(settableField(name, '').lower, undefined)
+    const { lower } = settableField(name, '')
+    if (this.head.names.some((field) => field.lower === lower)) this.#withoutField(lower)
   }
 
   setQuery(query: string): void {
@@ -226,22 +236,30 @@ export class Exchange implements PluginExchange, PluginRequest {
     this.bodySource.replaceBody(body)
   }
 
-  /** `Connection` cannot take away what a plugin has set. */
-  #replaceFields(name: string, field: readonly [HeaderName, string] | undefined): void {
-    const { head } = this
-    const names: HeaderName[] = []
-    const values: string[] = []
-    for (const [index, known] of head.names.entries()) {
-      if (known.lower === name) continue
-      names.push(known)
-      values.push(head.values[index]!)
+  /** The fields of the request, to be changed: without this one, which `Connection` cannot take away later either. */
+  #withoutField(name: string): OwnFields {
+    const own = this.#takeOverFields()
+    const { names, values } = own
+    for (let index = names.length - 1; index >= 0; index--) {
+      if (names[index]!.lower !== name) continue
+      names.splice(index, 1)
+      values.splice(index, 1)
     }
-    if (field) {
-      names.push(field[0])
-      values.push(field[1])
+    const { connectionFields } = this.head
+    if (connectionFields.includes(name)) {
+      const left = connectionFields.filter((option) => option !== name)
+      this.head = { ...this.head, connectionFields: left }
     }
-    const connectionFields = head.connectionFields.filter((option) => option !== name)
-    this.head = { ...head, names, values, connectionFields }
+    return own
+  }
+
+  /** A copy, once: the head itself may be in use elsewhere. */
+  #takeOverFields(): OwnFields {
+    if (this.#ownFields) return this.#ownFields
+    const own = { names: [...this.head.names], values: [...this.head.values] }
+    this.#ownFields = own
+    this.head = { ...this.head, ...own }
+    return own
   }
 
   authenticate(consumer: Consumer, claims?: Readonly<Record<string, unknown>>): void {
@@ -256,14 +274,18 @@ export class Exchange implements PluginExchange, PluginRequest {
 
   setResponseHeader(name: string, value: string): void {
     const field = settableField(name, value)
-    this.removeResponseHeader(name)
+    this.#hideField(field.lower)
     this.extraFields.push([field, value])
   }
 
   removeResponseHeader(name: string): void {
-    const { lower } = settableField(name, '')
-    this.extraFields = this.extraFields.filter(([field]) => field.lower !== lower)
-    this.hiddenFields ??= new Set()
-    this.hiddenFields.add(lower)
+    this.#hideField(settableField(name, '').lower)
+  }
+
+  #hideField(name: string): void {
+    if (this.extraFields.some(([field]) => field.lower === name))
+      this.extraFields = this.extraFields.filter(([field]) => field.lower !== name)
+    this.hiddenFields ??= []
+    this.hiddenFields.push(name)
   }
 }

@@ -6,31 +6,39 @@ import { distribution } from '../../build/bundle.ts'
 import { freePorts } from '../../process/free-port.ts'
 import { startGatewayProcess } from '../../process/gateway.ts'
 import type { Peer, PeerSetup } from '../peer.ts'
-import { routePrefixes } from '../scenarios.ts'
+import { apiKey, routePrefixes } from '../scenarios.ts'
 
 /** Routes in a file: the gateway reads files of up to 1 MiB. */
 const routesPerFile = 5_000
 
+/** A limit that rejects nothing: what all peers have. */
+const usualPlugins = [{ name: 'rate-limiting', config: { limit: 1_000_000, period: 'second' } }]
+
 /** The gateway as it is built, with one worker. */
-export const gateway: Peer = {
-  name: 'gateway',
-  leavesOut: [],
-  version: async () => `${packageJson.version} on Node.js ${process.version.slice(1)}`,
-  cannot: () => undefined,
-  async start(setup) {
-    const [adminPort, statusPort] = (await freePorts(2)) as [number, number]
-    const configDirectory = join(setup.directory, 'config')
-    await mkdir(configDirectory)
-    await writeConfiguration(configDirectory, setup, { adminPort, statusPort })
-    const [file, ...args] = setup.pin
-    return startGatewayProcess({
-      command: [file, ...args, ...program(setup.profileDirectory)],
-      configDirectory,
-      stateDirectory: join(setup.directory, 'state'),
-      statusPort,
-      limit: 120_000,
-    })
-  },
+export const gateway: Peer = gatewayWith('gateway', usualPlugins)
+
+/** The gateway with other plugins, under a name of its own. */
+export function gatewayWith(name: string, plugins: readonly object[]): Peer {
+  return {
+    name,
+    leavesOut: [],
+    version: async () => `${packageJson.version} on Node.js ${process.version.slice(1)}`,
+    cannot: () => undefined,
+    async start(setup) {
+      const [adminPort, statusPort] = (await freePorts(2)) as [number, number]
+      const configDirectory = join(setup.directory, 'config')
+      await mkdir(configDirectory)
+      await writeConfiguration(configDirectory, setup, { adminPort, statusPort, plugins })
+      const [file, ...args] = setup.pin
+      return startGatewayProcess({
+        command: [file, ...args, ...program(setup.profileDirectory)],
+        configDirectory,
+        stateDirectory: join(setup.directory, 'state'),
+        statusPort,
+        limit: 120_000,
+      })
+    },
+  }
 }
 
 const program = (profileDirectory: string | undefined) =>
@@ -46,7 +54,7 @@ const program = (profileDirectory: string | undefined) =>
 async function writeConfiguration(
   directory: string,
   { scenario, port, upstreamPort, certificate }: PeerSetup,
-  { adminPort, statusPort }: { adminPort: number; statusPort: number },
+  { adminPort, statusPort, plugins }: { adminPort: number; statusPort: number; plugins: readonly object[] },
 ): Promise<void> {
   const tls = { protocol: 'https', ...certificate, http2: scenario.protocol === 'h2' }
   const configuration = {
@@ -57,7 +65,8 @@ async function writeConfiguration(
     logs: { directory: './logs' },
     limits: { connection_requests: 1_000_000_000, idle_timeout: '600s' },
     services: [{ name: 'orders', url: `http://127.0.0.1:${upstreamPort}` }],
-    plugins: [{ name: 'rate-limiting', config: { limit: 1_000_000, period: 'second' } }],
+    consumers: [{ name: 'bench', groups: ['bench'], credentials: { 'key-auth': [{ key: apiKey }] } }],
+    plugins,
   }
   await writeFile(join(directory, 'config.yaml'), stringify(configuration))
   const routes = routePrefixes(scenario).map((prefix, index) => ({

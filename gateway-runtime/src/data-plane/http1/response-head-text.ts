@@ -41,7 +41,7 @@ class Lines implements FieldSink {
 }
 
 /** Status line and fields of an upstream's answer, with Date where it is the final one; without framing and without the empty line. */
-export function responseHeadText(head: MessageHead, hidden?: ReadonlySet<string>): string {
+export function responseHeadText(head: MessageHead, hidden?: readonly string[]): string {
   const lines = new Lines(statusLine(head.status))
   const isDated = writeResponseFields(head, lines, hidden) || head.status < 200
   return isDated ? lines.text : lines.text + currentDateLine()
