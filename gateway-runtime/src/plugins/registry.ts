@@ -7,6 +7,7 @@ import { oidc } from './authentication/oidc.ts'
 import { requestSigning } from './authentication/request-signing.ts'
 import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
+import { concurrencyLimiting } from './concurrency-limiting/concurrency-limiting.ts'
 import type { PluginDefinition } from './contract.ts'
 import { fileLog } from './logging/file-log.ts'
 import { httpLog } from './logging/http-log.ts'
@@ -28,6 +29,7 @@ import { waf } from './waf/waf.ts'
 // A plugin is typed by its own schema; seen from outside, its configuration is what that schema has parsed.
 const ownPlugins = [
   rateLimiting,
+  concurrencyLimiting,
   keyAuth,
   proxyCache,
   basicAuth,

@@ -1,12 +1,35 @@
+import { z } from 'zod'
 import type { Exchange } from '../contract.ts'
 
-/** Who or what is counted apart. */
-export interface KeySettings {
-  readonly by: 'ip' | 'consumer' | 'api-key' | 'header' | 'jwt-claim' | 'path'
-  readonly ipv6_prefix: number
-  readonly api_key_header: string
-  readonly header?: string | undefined
-  readonly claim?: string | undefined
+const headerName = z.string().regex(/^[a-z0-9-]+$/, 'expected a lower-case header name')
+
+/** Settings that say who or what is counted apart. */
+export const keySettings = {
+  by: z
+    .enum(['ip', 'consumer', 'api-key', 'header', 'jwt-claim', 'path'])
+    .default('ip')
+    .describe(
+      'Who is counted apart; by the address where a request does not show it. path: all clients of one.',
+    ),
+  ipv6_prefix: z
+    .int()
+    .min(16)
+    .max(128)
+    .default(64)
+    .describe('How many bits of an IPv6 address tell clients apart.'),
+  api_key_header: headerName.default('apikey').describe('Where the API key stands, with by: api-key.'),
+  header: headerName.optional().describe('With by: header.'),
+  claim: z.string().min(1).max(256).optional().describe('Claim of a verified token, with by: jwt-claim.'),
+}
+
+export type KeySettings = z.output<z.ZodObject<typeof keySettings>>
+
+/** What is missing: setting and message. */
+export function keyProblems({ by, header, claim }: KeySettings): (readonly [string, string])[] {
+  if (by === 'header' && header === undefined) return [['header', 'by: header needs the name of the header']]
+  if (by === 'jwt-claim' && claim === undefined)
+    return [['claim', 'by: jwt-claim needs the name of the claim']]
+  return []
 }
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { keyProblems, keySettings } from './limited-key.ts'
 
 const periods = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
 const shortestShared = 100
@@ -21,8 +22,6 @@ const burst = z
 
 const windowSchema = z.strictObject({ limit, period, burst })
 
-const headerName = z.string().regex(/^[a-z0-9-]+$/, 'expected a lower-case header name')
-
 /** A limit as it is counted. */
 export interface NamedWindow {
   /** In the RateLimit fields. */
@@ -42,21 +41,7 @@ export const settingsSchema = z
       .max(6)
       .default([])
       .describe('More limits, beside or in place of limit and period; a request passes where all let it.'),
-    by: z
-      .enum(['ip', 'consumer', 'api-key', 'header', 'jwt-claim', 'path'])
-      .default('ip')
-      .describe(
-        'Who is counted apart; by the address where a request does not show it. path: all clients of one.',
-      ),
-    ipv6_prefix: z
-      .int()
-      .min(16)
-      .max(128)
-      .default(64)
-      .describe('How many bits of an IPv6 address tell clients apart.'),
-    api_key_header: headerName.default('apikey').describe('Where the API key stands, with by: api-key.'),
-    header: headerName.optional().describe('With by: header.'),
-    claim: z.string().min(1).max(256).optional().describe('Claim of a verified token, with by: jwt-claim.'),
+    ...keySettings,
     sync: z
       .enum(['node', 'cluster'])
       .default('node')
@@ -80,13 +65,10 @@ export const settingsSchema = z
   })
   .superRefine((settings, context) => {
     const problem = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message })
-    const { limit, period, windows, by, header, claim } = settings
+    const { limit, period, windows } = settings
     if ((limit === undefined) !== (period === undefined)) problem(['limit'], 'limit and period go together')
     else if (limit === undefined && windows.length === 0) problem([], 'expected limit and period, or windows')
-    if (by === 'header' && header === undefined)
-      problem(['header'], 'by: header needs the name of the header')
-    if (by === 'jwt-claim' && claim === undefined)
-      problem(['claim'], 'by: jwt-claim needs the name of the claim')
+    for (const [name, message] of keyProblems(settings)) problem([name], message)
     for (const written of writtenWindows(settings)) {
       if (written.burst === undefined) continue
       const span = burstPeriod(written, written.burst)
