@@ -1,5 +1,6 @@
 import type { ClusterNodes } from '../../../control-plane/redis/live-nodes.ts'
 import { Demand, leadOf } from './demand.ts'
+import type { KeyLeases, Slot } from './key-leases.ts'
 import type {
   LeaseReply,
   LeaseRequest,
@@ -10,8 +11,9 @@ import type {
   WindowGrant,
 } from './lease-exchange.ts'
 import { groupOf, leaseGroups } from './lease-exchange.ts'
-import type { KeyDigest, KeyLeases, LeaseTable, Slot } from './lease-table.ts'
+import type { KeyDigest, LeaseTable } from './lease-table.ts'
 import { RedisClock } from './redis-clock.ts'
+import { giveBack, isDue, longestHorizon, mostOf, receive } from './slot-rules.ts'
 
 /** What a node lets pass while the store does not answer: its share of the limit, all, or nothing. */
 export type WithoutStore = 'share' | 'open' | 'closed'
@@ -64,7 +66,6 @@ const longestDenial = 30_000
 const settlingTime = 2_000
 // Of a window that the store was asked about, a node lets pass only what it has leased; after so long its share.
 const patience = 5_000
-const longestHorizon = 5_000
 const unlimited = 1 << 30
 
 /**
@@ -237,7 +238,7 @@ export class LeaseKeeper {
     const toEnd = current.end - now
     const isOver = toEnd <= 0
     const need = this.#need(key, isOver ? period : toEnd, period)
-    if (!isOver) giveBack(current, mostOf(key, toEnd, period))
+    if (!isOver) giveBack(current, mostOf(key.demand, toEnd, period))
     const nextNeed = isOver || toEnd > leadOf(period) ? 0 : this.#need(key, period)
     return {
       number: first.number,
@@ -347,52 +348,8 @@ export class LeaseKeeper {
     let wants = key.unreported && this.#groups[key.group]!.failingSince === undefined
     this.#options.table.change(key.entry, key.digest, (leases) => {
       for (const [window, { period }] of this.#options.windows.entries())
-        wants ||= isDue(leases.known(window), period, key, now)
+        wants ||= isDue(leases.known(window), period, key.demand, now)
     })
     return wants
   }
-}
-
-/** Whether a lease for the next window is to be taken, or one for this window to be given back. */
-function isDue([first, second]: readonly Slot[], period: number, key: Key, now: number): boolean {
-  if (!first) return false
-  const hasNext = second !== undefined && now < second.start
-  const current = second && !hasNext ? second : first
-  const toEnd = current.end - now
-  if (toEnd <= 0) return false
-  if (toEnd > leadOf(period)) return hasTooMuch(current, mostOf(key, toEnd, period))
-  if (hasNext && second.free === 0) return false
-  return (hasNext ? second.left : 0) < Math.ceil(key.demand.expected(period / 4)) / 2
-}
-
-/** What is kept of a lease: more than will come in the time that it is for. */
-const mostOf = ({ demand }: Key, toEnd: number, period: number): number =>
-  demand.most(Math.min(toEnd, period, longestHorizon * 2))
-
-/** Puts what was granted into a slot. */
-function receive(
-  slot: Slot,
-  number: number,
-  claim: WindowClaim,
-  { total, granted, free }: { readonly total: number; readonly granted: number; readonly free: number },
-): void {
-  const held = claim.number === number ? claim.held : claim.number + 1 === number ? claim.heldNext : -1
-  if (slot.number > number) return // too late: that window is over
-  slot.begin(number)
-  // What the node has allowed itself since it asked is a part of what was granted, not besides it.
-  const kept = Math.max(granted - (slot.claim - Math.max(held, 0)), 0)
-  slot.left += kept
-  // Where the node did not say what it held, all that it was given before counts as used.
-  slot.claim += kept + (held < 0 ? total - granted : 0)
-  slot.free = free
-}
-
-/** Whether so much of a lease is too much that it is worth a message; of an idle key all is. */
-const hasTooMuch = ({ left, claim }: Slot, most: number): boolean =>
-  most === 0 ? left > 0 : left - most > Math.max(1, claim / 8)
-
-function giveBack(slot: Slot, most: number): void {
-  if (!hasTooMuch(slot, most)) return
-  slot.claim -= slot.left - most
-  slot.left = most
 }

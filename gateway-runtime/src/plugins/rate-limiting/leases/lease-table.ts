@@ -1,6 +1,18 @@
 import { hash } from 'node:crypto'
 import { monotonicNow } from '../../../clock.ts'
 import { SharedLock } from '../shared-lock.ts'
+import {
+  deniedFloat,
+  endFloat,
+  freeWord,
+  KeyLeases,
+  keyHead,
+  leftWord,
+  lowWord,
+  slotSize,
+  startFloat,
+  windowSize,
+} from './key-leases.ts'
 
 /*
  * The leases of a node, in memory that its workers and its main thread share.
@@ -15,26 +27,13 @@ import { SharedLock } from '../shared-lock.ts'
 const keysPerBucket = 8
 const tableHead = 4
 const bucketHead = 2
-const keyHead = 10
-const slotSize = 10
-const windowSize = 2 * slotSize + 2
 
-// Words of a key.
+// Words of a key: see key-leases.ts for its windows.
 const hashLow = 0
 const hashHigh = 1
 const digestWord = 2
 const offeredWord = 6
 const lastUsedFloat = 4 // words 8 and 9
-
-// Of a slot: three 64-bit floats, then words.
-const startFloat = 0
-const endFloat = 1
-const numberFloat = 2
-const leftWord = 6
-const lowWord = 7
-const claimWord = 8
-const freeWord = 9
-const deniedFloat = slotSize // after two slots, in floats
 
 const soonest = 50
 
@@ -250,116 +249,5 @@ export class LeaseTable {
     } finally {
       this.#lock.release(bucket)
     }
-  }
-}
-
-/** The leases of one key, while its bucket is locked. */
-export class KeyLeases {
-  readonly #words: Int32Array
-  readonly #floats: Float64Array
-  readonly #entry: number
-
-  constructor(words: Int32Array, floats: Float64Array, entry: number) {
-    this.#words = words
-    this.#floats = floats
-    this.#entry = entry
-  }
-
-  /** The slot for the window of a number. */
-  slot(window: number, number: number): Slot {
-    return this.#slots(window)[number % 2]!
-  }
-
-  /** The last windows that there are slots for, the earlier first; only such as follow each other. */
-  known(window: number): readonly Slot[] {
-    const [first, second] = this.#slots(window)
-      .filter(({ number }) => number > 0)
-      .sort((a, b) => a.number - b.number)
-    if (!first || !second) return first ? [first] : []
-    return second.number === first.number + 1 ? [first, second] : [second]
-  }
-
-  /** Until when requests are refused without asking again. */
-  deny(window: number, until: number): void {
-    this.#floats[((this.#entry + keyHead + window * windowSize) >> 1) + deniedFloat] = until
-  }
-
-  #slots(window: number): [Slot, Slot] {
-    const first = this.#entry + keyHead + window * windowSize
-    return [new Slot(this.#words, this.#floats, first), new Slot(this.#words, this.#floats, first + slotSize)]
-  }
-}
-
-/** The lease of one window. */
-export class Slot {
-  readonly #words: Int32Array
-  readonly #floats: Float64Array
-  readonly #at: number
-
-  constructor(words: Int32Array, floats: Float64Array, at: number) {
-    this.#words = words
-    this.#floats = floats
-    this.#at = at
-  }
-
-  /** Number of the window: Redis time divided by the period. 0: the slot is empty. */
-  get number(): number {
-    return this.#floats[(this.#at >> 1) + numberFloat]!
-  }
-
-  get end(): number {
-    return this.#floats[(this.#at >> 1) + endFloat]!
-  }
-
-  get start(): number {
-    return this.#floats[(this.#at >> 1) + startFloat]!
-  }
-
-  /** What may still be used. */
-  get left(): number {
-    return this.#words[this.#at + leftWord]!
-  }
-
-  set left(value: number) {
-    this.#words[this.#at + leftWord] = value
-  }
-
-  /** All that the node has had of this window: used and left. */
-  get claim(): number {
-    return this.#words[this.#at + claimWord]!
-  }
-
-  set claim(value: number) {
-    this.#words[this.#at + claimWord] = value
-  }
-
-  /** What nobody had claimed when the store was last asked; -1: the store was not asked of this window. */
-  get free(): number {
-    return this.#words[this.#at + freeWord]!
-  }
-
-  set free(value: number) {
-    this.#words[this.#at + freeWord] = value
-  }
-
-  /** The main thread is woken when so much is left; -1: never. */
-  set low(value: number) {
-    this.#words[this.#at + lowWord] = value
-  }
-
-  /** Begins with a window, with nothing in it, unless it is there already. */
-  begin(number: number): void {
-    if (this.number === number) return
-    this.#floats[(this.#at >> 1) + numberFloat] = number
-    this.left = 0
-    this.claim = 0
-    this.free = -1
-    this.low = -1
-  }
-
-  /** The lease may be used from `start` until before `end`, milliseconds of the monotonic clock. */
-  span(start: number, end: number): void {
-    this.#floats[(this.#at >> 1) + startFloat] = start
-    this.#floats[(this.#at >> 1) + endFloat] = end
   }
 }
