@@ -6,6 +6,12 @@ const renewAhead = 20
 /** How long before the end of a window leases for the next are taken. */
 export const leadOf = (period: number): number => Math.min(period / 4, 1_000)
 
+/**
+ * How long before that they are taken where the store is asked anyway: where the store goes away, a node has leases
+ * in hand for a short window that follows.
+ */
+export const earliestLead = (period: number): number => (period <= 10_000 ? period : leadOf(period))
+
 /** How many requests of a key come, whether they pass or not. */
 export class Demand {
   #offered: number | undefined

@@ -1,5 +1,5 @@
 import type { ClusterNodes } from '../../../control-plane/redis/live-nodes.ts'
-import { Demand, leadOf } from './demand.ts'
+import { Demand, earliestLead } from './demand.ts'
 import type { KeyLeases, Slot } from './key-leases.ts'
 import type {
   LeaseReply,
@@ -239,13 +239,13 @@ export class LeaseKeeper {
     const isOver = toEnd <= 0
     const need = this.#need(key, isOver ? period : toEnd, period)
     if (!isOver) giveBack(current, mostOf(key.demand, toEnd, period))
-    const nextNeed = isOver || toEnd > leadOf(period) ? 0 : this.#need(key, period)
+    const nextNeed = isOver || toEnd > earliestLead(period) ? 0 : Math.ceil(key.demand.expected(period / 4))
     return {
       number: first.number,
       held: first.claim,
       heldNext: second ? second.claim : -1,
       ask: isOver ? need : Math.max(need - current.left, 0),
-      askNext: Math.max(nextNeed - (next?.left ?? 0), 0),
+      askNext: nextNeed > 2 * (next?.left ?? 0) ? nextNeed - (next?.left ?? 0) : 0,
     }
   }
 
