@@ -9,6 +9,7 @@ const packages = {
   haproxy: 'haproxy',
   slowhttptest: 'slowhttptest',
   testssl: 'testssl.sh',
+  pg_createcluster: 'postgresql',
   'redis-server': 'redis-server',
 } as const
 

@@ -33,9 +33,12 @@ export class StoppedGateway implements GatewayAccess {
   }
 
   /** @throws ConfigurationError when the files have problems already */
-  static open(folder: string): StoppedGateway {
+  static async open(folder: string): Promise<StoppedGateway> {
     const store = new ConfigurationStore(folder, { onSnapshot: async () => {}, onRejected: () => {} })
-    store.open()
+    const { configuration } = (await store.open()).loaded
+    if (configuration.store === 'postgres') {
+      throw new CliError('gateway-service is not running, and its entities are in Postgres: start it first')
+    }
     return new StoppedGateway(store)
   }
 
@@ -82,7 +85,7 @@ export class StoppedGateway implements GatewayAccess {
     const edit = (contents: FolderContents, loaded: LoadedConfiguration) =>
       replaceConfiguration(contents, loaded.shown, wanted)
     const before = this.#store.current.loaded.warnings
-    const { loaded } = dryRun ? this.#store.preview(edit) : await this.#store.change(edit)
+    const { loaded } = dryRun ? await this.#store.preview(edit) : await this.#store.change(edit)
     const changes = maskedChanges(differences(base, loaded.shown))
     return { changes, warnings: warningsSince(before, loaded.warnings) }
   }

@@ -35,7 +35,11 @@ interface Entity {
 type Entities = Readonly<Record<Collection, readonly Entity[]>>
 
 /** Reports everything that is wrong between entities, and in the settings of plugins. */
-export function checkReferences(values: CheckedValues, problems: ProblemList): void {
+export function checkReferences(
+  values: CheckedValues,
+  problems: ProblemList,
+  { keyTexts }: { readonly keyTexts: boolean } = { keyTexts: false },
+): void {
   const entities: Entities = {
     services: entitiesOf(values.value, 'services'),
     routes: entitiesOf(values.value, 'routes'),
@@ -63,10 +67,11 @@ export function checkReferences(values: CheckedValues, problems: ProblemList): v
     checks.stripPath(route)
   }
   for (const plugin of entities.plugins) checks.plugin(plugin)
-  for (const certificate of entities.certificates) checks.keyIsNoText(certificate)
+  if (!keyTexts) for (const certificate of entities.certificates) checks.keyIsNoText(certificate)
   if (entities.certificates.length === 0) checks.haveCertificates()
   checks.proxiesAreTrusted()
   checks.addresses()
+  checks.storeIsThere()
 }
 
 /** The entity that a path of the configuration leads into. */
@@ -267,6 +272,13 @@ class Checks {
         'an https listener needs certificate and key, or certificates to choose from by server name'
       this.#report(['listeners', index], () => message)
     }
+  }
+
+  /** Postgres is where it is said to be. */
+  storeIsThere(): void {
+    const { store, postgres } = this.#values.value as { store?: unknown; postgres?: unknown }
+    if (store === 'postgres' && postgres === undefined)
+      this.#report(['store'], () => 'store: postgres needs postgres, with its url')
   }
 
   /** A listener that takes PROXY headers takes them from somebody. */

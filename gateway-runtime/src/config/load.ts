@@ -43,6 +43,11 @@ export interface LoadOptions {
    * @default false
    */
   readonly checkFiles?: boolean
+  /**
+   * Whether private keys may stand in the texts: those of a database, which no file of a node can be beside.
+   * @default false
+   */
+  readonly keyTexts?: boolean
 }
 
 /**
@@ -77,7 +82,7 @@ export function loadConfiguration(folder: string, options: LoadOptions = {}): Lo
   }
   loadPluginFiles(pluginPaths(absolute, value), (index, reason) => report(['plugin_files', index], reason))
   const values: CheckedValues = { value, shown: merged.value, place: merged.place }
-  checkReferences(values, problems)
+  checkReferences(values, problems, { keyTexts: options.keyTexts ?? false })
   if (options.checkFiles) checkTlsFiles(absolute, value, report)
   problems.throwIfAny()
   if (!result.success) throw new Error('a configuration was refused without a problem')

@@ -5,6 +5,7 @@ import { dnsSchema } from './dns-settings.ts'
 import { duration } from './duration.ts'
 import { healthChecksSchema } from './health-checks-schema.ts'
 import { parseTemplate } from './path-template.ts'
+import { postgresSchema } from './postgres-settings.ts'
 import { redisSchema } from './redis-settings.ts'
 
 /*
@@ -515,6 +516,11 @@ export const configurationSchema = z.strictObject({
     .default('auto')
     .describe('Worker threads; auto: one a core.'),
   logs: z.strictObject({ directory: z.string().default('/var/log/gateway') }).prefault({}),
+  store: z
+    .enum(['files', 'postgres'])
+    .default('files')
+    .describe('Where entities are kept: in the files of the folder, or in Postgres for all nodes.'),
+  postgres: postgresSchema.optional().describe('The database of store: postgres.'),
   redis: redisSchema.optional().describe('Redis Cluster that nodes share counters through.'),
   limits: z
     .strictObject({

@@ -4,12 +4,11 @@ import {
   type FolderContents,
   type LoadedConfiguration,
   loadConfiguration,
-  readFolder,
   type Snapshot,
-  writeFolder,
 } from '../config/index.ts'
 import type { Author } from './audit-log.ts'
-import { FolderWatcher } from './folder-watcher.ts'
+import { folderSource } from './stores/folder-source.ts'
+import type { ConfigurationSource } from './stores/source.ts'
 
 /** A configuration with what it was compiled to. */
 export interface Current {
@@ -60,7 +59,11 @@ export class StoreBusy extends Error {
   readonly code = 'busy'
 }
 
+/** Makes other texts of texts; `loaded`: what they say. */
+export type Edit = (contents: FolderContents, loaded: LoadedConfiguration) => FolderContents
+
 const mostWaiting = 256
+const mostAttempts = 5
 const byFiles: Cause = { author: { name: 'files' } }
 
 /**
@@ -72,21 +75,34 @@ export class ConfigurationStore {
   readonly #callbacks: StoreCallbacks
   #current: Current | undefined
   #lastError: Error | undefined
-  #watcher: FolderWatcher | undefined
+  #source: ConfigurationSource
+  #unwatch: (() => void) | undefined
   #waiting = 0
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(folder: string, callbacks: StoreCallbacks) {
     this.folder = folder
     this.#callbacks = callbacks
+    this.#source = folderSource(folder)
+  }
+
+  /** Takes texts from elsewhere than the files of the folder; before `open`. */
+  useSource(source: ConfigurationSource): void {
+    this.#source = source
+  }
+
+  /** Whether private keys may stand in the texts. */
+  get holdsKeys(): boolean {
+    return this.#source.holdsKeys
   }
 
   /**
    * Loads the folder for the first time; it is for the caller to put it in force.
    * @throws ConfigurationError
    */
-  open(): Current {
-    this.#current = this.#load(readFolder(this.folder))
+  async open(): Promise<Current> {
+    this.#current = this.#load(await this.#source.read())
+    this.#source.accepted?.(this.#current.contents)
     return this.#current
   }
 
@@ -108,39 +124,40 @@ export class ConfigurationStore {
    * @param cause - what is told of the change; the files, where it is left out
    * @throws ConfigurationError, ConfigurationRefused, ConfigurationNotWritten, FolderChanged, StoreBusy
    */
-  change(
-    edit: (contents: FolderContents, loaded: LoadedConfiguration) => FolderContents,
-    cause: Cause = byFiles,
-  ): Promise<Current> {
-    return this.#inTurn(async () => {
-      const previous = this.current
-      const { contents: before, loaded } = this.#base()
-      const after = edit(before, loaded)
-      const next = this.#load(after)
-      if (next.snapshot.version !== previous.snapshot.version) await this.#putInForce(next)
-      try {
-        writeFolder(this.folder, before, after)
-      } catch (error) {
-        await this.#takeBack(next, previous)
-        throw isFolderChanged(error) ? error : notWritten(error)
-      }
-      this.#accept(next, cause)
-      return next
-    })
+  change(edit: Edit, cause: Cause = byFiles): Promise<Current> {
+    return this.#inTurn(() => this.#change(edit, cause, mostAttempts))
+  }
+
+  /** What another node has written in between is read, and the edit made anew. */
+  async #change(edit: Edit, cause: Cause, attempts: number): Promise<Current> {
+    const previous = this.current
+    const { contents: before, loaded } = await this.#base()
+    const after = edit(before, loaded)
+    const next = this.#load(after)
+    if (next.snapshot.version !== previous.snapshot.version) await this.#putInForce(next)
+    try {
+      await this.#source.write(before, after, cause.author.name)
+    } catch (error) {
+      await this.#takeBack(next, previous)
+      if (codeOf(error) === 'store-conflict' && attempts > 1) return this.#change(edit, cause, attempts - 1)
+      throw isOwnError(error) ? error : notWritten(error)
+    }
+    this.#accept(next, cause)
+    return next
   }
 
   /**
    * What `change` would put in force, without doing it.
    * @throws ConfigurationError, and what `edit` throws
    */
-  preview(edit: (contents: FolderContents, loaded: LoadedConfiguration) => FolderContents): Current {
-    const { contents, loaded } = this.#base()
+  async preview(edit: Edit): Promise<Current> {
+    const { contents, loaded } = await this.#base()
     return this.#load(edit(contents, loaded))
   }
 
   /** The texts of the folder as they are now, and what they say. */
-  #base(): Pick<Current, 'contents' | 'loaded'> {
-    const contents = readFolder(this.folder)
+  async #base(): Promise<Pick<Current, 'contents' | 'loaded'>> {
+    const contents = await this.#source.read()
     if (isDeepStrictEqual(contents, this.current.contents)) return this.current
     return this.#load(contents)
   }
@@ -156,19 +173,20 @@ export class ConfigurationStore {
 
   /** Reloads by itself when a file changes, or has changed since `open`. */
   watch(): void {
-    this.#watcher ??= new FolderWatcher(this.folder, () => void this.#onFilesChanged(), isYaml)
+    this.#unwatch ??= this.#source.watch(() => void this.#onFilesChanged())
     void this.#onFilesChanged()
   }
 
   /** Watches no longer. */
-  close(): void {
-    this.#watcher?.close()
+  async close(): Promise<void> {
+    this.#unwatch?.()
+    await this.#source.close()
   }
 
   async #reload(always: boolean): Promise<undefined> {
-    const next = this.#load(readFolder(this.folder))
+    const next = this.#load(await this.#source.read())
     if (always || next.snapshot.version !== this.current.snapshot.version) await this.#putInForce(next)
-    this.#accept(next, byFiles)
+    this.#accept(next, { author: { name: this.#source.name } })
   }
 
   /** A file that stays wrong is reported once, however often it is touched. */
@@ -179,7 +197,11 @@ export class ConfigurationStore {
   }
 
   #load(contents: FolderContents): Current {
-    const loaded = loadConfiguration(this.folder, { contents, checkFiles: true })
+    const loaded = loadConfiguration(this.folder, {
+      contents,
+      checkFiles: true,
+      keyTexts: this.#source.holdsKeys,
+    })
     return { contents, loaded, snapshot: compile(loaded.configuration) }
   }
 
@@ -204,6 +226,7 @@ export class ConfigurationStore {
     const before = this.current
     this.#current = next
     this.#lastError = undefined
+    this.#source.accepted?.(next.contents)
     if (
       before.snapshot.version !== next.snapshot.version ||
       !isDeepStrictEqual(shownOf(before), shownOf(next))
@@ -231,11 +254,13 @@ export class ConfigurationStore {
 
 const shownOf = ({ loaded }: Current) => loaded.shown
 
-const isYaml = (name: string) => /\.ya?ml$/.test(name)
-
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
-const isFolderChanged = (error: unknown) => (error as { code?: unknown }).code === 'folder-changed'
+const codeOf = (error: unknown) => (error as { code?: unknown }).code
+
+/** Errors that say themselves what to answer. */
+const isOwnError = (error: unknown) =>
+  ['folder-changed', 'store-conflict', 'store-unreachable'].includes(String(codeOf(error)))
 
 const notWritten = (cause: unknown) =>
   new ConfigurationNotWritten(`the change was taken back, as it could not be written: ${reason(cause)}`, {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { availableParallelism } from 'node:os'
 import type { FastifyInstance } from 'fastify'
@@ -9,6 +9,7 @@ import {
   type EntityChange,
   formatProblem,
   type LoadedConfiguration,
+  loadConfiguration,
   maskedChanges,
   type Snapshot,
 } from '../config/index.ts'
@@ -34,6 +35,7 @@ import { OperationalError } from './operational-error.ts'
 import { NodeRedis } from './redis/node-redis.ts'
 import { SessionTicketKeys } from './session-ticket-keys.ts'
 import { createStatusServer } from './status-server.ts'
+import { PostgresSource } from './stores/postgres-source.ts'
 import { Supervisor } from './supervisor.ts'
 import { TlsFileWatcher } from './tls-file-watcher.ts'
 import { readTlsMaterial } from './tls-material.ts'
@@ -60,6 +62,7 @@ export class GatewayNode {
   #auditLog: AuditLog | undefined
   #times: EntityTimes | undefined
   #history: History | undefined
+  #postgres: PostgresSource | undefined
   #supervisor: Supervisor | undefined
   #healthChecks: HealthChecks | undefined
   #names: NameResolver | undefined
@@ -79,9 +82,9 @@ export class GatewayNode {
   /** Starts all parts; resolves with a line that says what listens where. Throws what keeps it from starting. */
   async start(): Promise<string> {
     const { folder, stateOption } = this.#options
-    const { loaded, snapshot } = this.#store.open()
+    this.#errorLog = this.#chooseStore()
+    const { loaded, snapshot } = await this.#store.open()
     const { configuration } = loaded
-    this.#errorLog = openErrorLog(configuration.logs.directory)
     this.#auditLog = new AuditLog(configuration.logs.directory)
     const state = stateDirectory(stateOption, folder)
     const isFirstStart = !existsSync(adminTokenPath(state))
@@ -114,6 +117,20 @@ export class GatewayNode {
       : started
   }
 
+  /** By the files of the folder, which say where entities are. */
+  #chooseStore(): ErrorLog {
+    const { folder, stateOption } = this.#options
+    const { logs, store, postgres } = loadConfiguration(folder).configuration
+    const errorLog = openErrorLog(logs.directory)
+    if (store === 'postgres') {
+      const state = stateDirectory(stateOption, folder)
+      mkdirSync(state, { recursive: true, mode: 0o700 })
+      this.#postgres = new PostgresSource(folder, state, postgres!, errorLog)
+      this.#store.useSource(this.#postgres)
+    }
+    return errorLog
+  }
+
   /** Reads configuration and certificates again. A bad configuration leaves the one in force. */
   async reload(): Promise<void> {
     await this.#store.reload({ always: true })
@@ -127,7 +144,7 @@ export class GatewayNode {
 
   /** Says "not ready", finishes the requests in flight, and closes everything. */
   async stop(): Promise<void> {
-    this.#store.close()
+    await this.#store.close()
     this.#tlsFiles.close()
     this.#ticketKeys.close()
     const supervisor = this.#supervisor
@@ -278,6 +295,8 @@ export class GatewayNode {
       ...supervisor.status,
       configuration: {
         folder: this.#options.folder,
+        store: this.#postgres ? 'postgres' : 'files',
+        store_reachable: this.#postgres?.isReachable ?? true,
         error: this.#store.lastError?.message ?? null,
         warnings: this.#store.current.loaded.warnings,
       },

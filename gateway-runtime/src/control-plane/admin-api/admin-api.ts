@@ -108,7 +108,8 @@ function report({ log }: AdminApiOptions, error: Error, request: FastifyRequest)
   const { status } = problemOf(error)
   const path = request.url.slice(0, longestId)
   const fields = { peer: request.ip, caller: request.principal?.name, method: request.method, path }
-  if (status >= 500) log('error', 'admin request failed', { ...fields, reason: error.stack ?? error.message })
+  if (status === 500)
+    log('error', 'admin request failed', { ...fields, reason: error.stack ?? error.message })
   else if (status !== 404) log('warn', 'admin request refused', { ...fields, status, reason: error.message })
 }
 

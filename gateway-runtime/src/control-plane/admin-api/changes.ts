@@ -40,7 +40,7 @@ export async function changeEntities(
         const index = EntityIndex.of(loaded)
         before = loaded.warnings
         requireMatch(request.headers['if-match'], current(index))
-        plan = withKeyFiles(store.folder, make(index))
+        plan = withKeyFiles(store, make(index))
         checkScope(principal, index, plan)
         return editEntities(contents, plan.edits)
       },
@@ -87,11 +87,15 @@ function checkScope(principal: Principal, index: EntityIndex, { edits }: Plan): 
 }
 
 /** Private keys go to files of their own, which the configuration names. */
-export const withKeyFiles = (folder: string, plan: Plan): Plan => ({
+export const withKeyFiles = ({ folder, holdsKeys }: AdminApiOptions['store'], plan: Plan): Plan => ({
   ...plan,
   edits: plan.edits.map((edit) => {
     const { key } = (edit.entity ?? {}) as { readonly key?: unknown }
-    const isKey = edit.collection === 'certificates' && typeof key === 'string' && key.includes('-----BEGIN')
+    const isKey =
+      !holdsKeys &&
+      edit.collection === 'certificates' &&
+      typeof key === 'string' &&
+      key.includes('-----BEGIN')
     return isKey ? { ...edit, entity: { ...edit.entity, key: writeKeyFile(folder, key) } } : edit
   }),
 })

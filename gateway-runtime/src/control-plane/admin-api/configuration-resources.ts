@@ -37,7 +37,7 @@ export function addConfigurationResources(api: FastifyInstance, options: AdminAp
   api.post('/config', { bodyLimit, config: { role } }, async (request: Request, reply) => {
     const wanted = objectOf(request.body)
     return apply(options, request, reply, (contents, loaded) =>
-      replaceConfiguration(contents, loaded.shown, withKeys(store.folder, wantedFrom(wanted))),
+      replaceConfiguration(contents, loaded.shown, withKeys(store, wantedFrom(wanted))),
     )
   })
   api.post('/config/reload', async ({ principal }) => reload(options, principal))
@@ -79,7 +79,7 @@ async function apply(
     requireMatch(request.headers['if-match'], loaded.shown as Entity)
     return edit(contents, loaded)
   }
-  const planned = store.preview(checked)
+  const planned = await store.preview(checked)
   const changes = differences(before!.shown, planned.loaded.shown)
   const isSame = changes.length === 0
   const warnings = warningsSince(before!.warnings, planned.loaded.warnings)
@@ -108,11 +108,11 @@ function wantedFrom(body: Entity): Entity {
   return isKongFormat(body) ? fromKongFormat(body) : body
 }
 
-function withKeys(folder: string, wanted: Entity): Entity {
+function withKeys(store: AdminApiOptions['store'], wanted: Entity): Entity {
   const collection: Collection = 'certificates'
   const { certificates } = wanted
   if (!Array.isArray(certificates)) return wanted
   const edits = certificates.map((entity: Entity) => ({ collection, id: '', entity }))
-  const { edits: written } = withKeyFiles(folder, { edits, created: false })
+  const { edits: written } = withKeyFiles(store, { edits, created: false })
   return { ...wanted, certificates: written.map(({ entity }) => entity) }
 }

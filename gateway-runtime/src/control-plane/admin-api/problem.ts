@@ -49,6 +49,8 @@ const known: Readonly<Record<string, readonly [status: number, code: string]>> =
   'configuration-refused': [409, 'configuration-refused'],
   'configuration-not-written': [500, 'configuration-not-written'],
   busy: [503, 'busy'],
+  'store-conflict': [409, 'store-conflict'],
+  'store-unreachable': [503, 'store-unreachable'],
   FST_ERR_CTP_BODY_TOO_LARGE: [413, 'body-too-large'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'unsupported-media-type'],
   FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'malformed-json'],
