@@ -17,23 +17,24 @@ const usage = `npm run soak [-- OPTIONS]
   --json            print the report as JSON
 `
 
-const { values } = parseArgs({
-  options: {
-    duration: { type: 'string', default: '10m' },
-    seed: { type: 'string' },
-    connections: { type: 'string', default: '40' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
+const readArguments = () =>
+  parseArgs({
+    options: {
+      duration: { type: 'string', default: '10m' },
+      seed: { type: 'string' },
+      connections: { type: 'string', default: '40' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  }).values
 
 const milliseconds = { s: 1_000, m: 60_000, h: 3_600_000 } as const
 
-function duration(): number {
-  const match = /^(\d+)([smh])$/.exec(values.duration)
+function durationOf(text: string): number {
+  const match = /^(\d+)([smh])$/.exec(text)
   const time = match ? Number(match[1]) * milliseconds[match[2] as 's' | 'm' | 'h'] : 0
   if (time > 0 && time <= 7 * 24 * milliseconds.h) return time
-  throw new Error(`--duration ${values.duration}: expected a time from 1s to 168h, such as 30s, 10m or 2h`)
+  throw new Error(`--duration ${text}: expected a time from 1s to 168h, such as 30s, 10m or 2h`)
 }
 
 function wholeNumber(option: string, text: string, min: number, max: number): number {
@@ -43,9 +44,14 @@ function wholeNumber(option: string, text: string, min: number, max: number): nu
 }
 
 async function main(): Promise<void> {
+  const values = readArguments()
+  if (values.help) {
+    process.stdout.write(usage)
+    return
+  }
   const largestSeed = 2 ** 32 - 1
   const options = {
-    duration: duration(),
+    duration: durationOf(values.duration),
     seed:
       values.seed === undefined ? randomInt(largestSeed) : wholeNumber('seed', values.seed, 0, largestSeed),
     connections: wholeNumber('connections', values.connections, 1, 1_000),
@@ -58,8 +64,7 @@ async function main(): Promise<void> {
 }
 
 try {
-  if (values.help) process.stdout.write(usage)
-  else await main()
+  await main()
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
   process.exitCode = 1

@@ -104,7 +104,8 @@ function memoryText({ first, last, highest, isJudged }: MemoryVerdict): string {
   return isJudged ? figures : `${figures}; ${dim('too short a run to judge')}`
 }
 
-function verdict({ failures, failureCount, seed, logDirectory }: SoakReport): string {
+function verdict(report: SoakReport): string {
+  const { failures, failureCount, logDirectory, seed, duration, connections } = report
   if (failureCount === 0) return `${green('✓')} every answer was right, and every failure explained`
   const more = failureCount - failures.length
   return [
@@ -113,6 +114,6 @@ function verdict({ failures, failureCount, seed, logDirectory }: SoakReport): st
     ...(more > 0 ? [`  and ${count(more)} more`] : []),
     '',
     `  Logs of the gateway: ${logDirectory}`,
-    `  To do the same again: npm run soak -- --seed ${seed}`,
+    `  To do the same again: npm run soak -- --seed ${seed} --duration ${duration / 1_000}s --connections ${connections}`,
   ].join('\n')
 }
