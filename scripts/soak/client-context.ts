@@ -30,4 +30,4 @@ export async function pause({ longestPause }: Client, random: Random, stop: Abor
 }
 
 /** Longest that any request takes: timeouts of all attempts, and time for a busy machine. Milliseconds. */
-export const longestRequest = 30_000
+export const longestRequest = 60_000
