@@ -9,7 +9,7 @@ const parameters: readonly (readonly [key: string, value: string, why: string])[
   ['net.ipv4.tcp_max_syn_backlog', '8192', 'handshakes under way'],
   ['net.ipv4.tcp_syncookies', '1', 'a flood of handshakes does not keep others out'],
   ['-net.ipv4.tcp_migrate_req', '1', 'a worker that ends hands its waiting connections to the others (5.14)'],
-  ['net.core.netdev_max_backlog', '16384', 'packets that wait for a core'],
+  ['-net.core.netdev_max_backlog', '16384', 'packets that wait for a core'],
   ['net.ipv4.ip_local_port_range', '16384 65535', 'connections to upstreams; below are ports of services'],
   ['net.ipv4.tcp_tw_reuse', '1', 'ports of closed upstream connections are used again'],
   ['net.ipv4.tcp_fin_timeout', '15', 'seconds that an orphan waits for the other side to close'],

@@ -12,7 +12,7 @@ import { openFiles } from './sysctl.ts'
 /** The service, with no more rights than it needs. V8 compiles at run time, hence no MemoryDenyWriteExecute. */
 export const serviceUnitFile = `[Unit]
 Description=API gateway
-Documentation=man:systemd.service(5)
+Documentation=man:gateway(8) man:gateway-cli(1)
 Wants=network-online.target
 After=network-online.target gateway-firewall.service
 RequiresMountsFor=${logDirectory}
@@ -20,11 +20,19 @@ StartLimitIntervalSec=60
 StartLimitBurst=10
 
 [Service]
-Type=exec
-ExecStart=${program} --config ${configurationDirectory}
+Type=notify
+NotifyAccess=main
+WatchdogSec=30
+TimeoutStartSec=60
+ExecStart=/usr/lib/gateway/notify-socket ${program} --config ${configurationDirectory}
+ExecReload=/bin/kill -HUP $MAINPID
+Environment=NODE_COMPILE_CACHE=/var/cache/gateway
 User=${serviceUser}
 Group=${serviceUser}
 StateDirectory=gateway
+StateDirectoryMode=0700
+CacheDirectory=gateway
+CacheDirectoryMode=0700
 Restart=always
 RestartSec=1
 # longer than the time that requests in flight are given (limits.drain_timeout, 30 s)
@@ -56,6 +64,7 @@ LockPersonality=yes
 RemoveIPC=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 
 [Install]

@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util'
 import { ConfigurationError } from './config/index.ts'
 import { GatewayNode } from './control-plane/gateway-node.ts'
 import { OperationalError } from './control-plane/operational-error.ts'
+import { handOver, successor } from './hand-over.ts'
+import { feedWatchdog, notifyServiceManager } from './service-manager.ts'
 import { usage } from './usage.ts'
 import { version } from './version.ts'
 
@@ -35,10 +37,31 @@ async function main(): Promise<void> {
   if (options.help) return void process.stdout.write(usage)
   if (options.version) return void process.stdout.write(`${version}\n`)
   const script = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.mjs', import.meta.url)
-  const node = new GatewayNode({ folder: options.config, stateOption: options.state, workerScript: script })
+  const predecessor = successor()
+  const node = new GatewayNode({
+    folder: options.config,
+    stateOption: options.state,
+    workerScript: script,
+    ...(predecessor && { takePorts: () => predecessor.takePorts() }),
+  })
   let stopping = false
   const stop = async () => {
     if (stopping) process.exit(1) // asked a second time: at once
+    stopping = true
+    notifyServiceManager('STOPPING=1')
+    await node.stop()
+    process.exit(0)
+  }
+  let handing = false
+  const giveWay = async () => {
+    if (handing || stopping) return
+    handing = true
+    try {
+      await handOver(node)
+    } catch (error) {
+      handing = false
+      return node.reportFailedHandOver(error as Error)
+    }
     stopping = true
     await node.stop()
     process.exit(0)
@@ -47,8 +70,13 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => void stop())
   process.on('SIGHUP', () => void node.reload())
   process.on('SIGUSR1', () => node.reopenLogs())
+  process.on('SIGUSR2', () => void giveWay())
   try {
-    process.stdout.write(`${await node.start()}\n`)
+    const started = await node.start()
+    await predecessor?.takeOver()
+    notifyServiceManager('READY=1', `STATUS=${started.split('\n')[0]}`)
+    feedWatchdog()
+    process.stdout.write(`${started}\n`)
   } catch (error) {
     process.stderr.write(`gateway: ${describe(error)}\n`)
     await node.stop().catch(() => {})

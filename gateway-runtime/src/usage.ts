@@ -11,6 +11,6 @@ Usage: gateway [--config DIR] [--state DIR]
   --version      print the version
   --help         print this
 
-Signals: SIGHUP reads configuration and certificates again, SIGUSR1 reopens the logs, SIGTERM and SIGINT finish
-the requests in flight and stop.
+Signals: SIGHUP reads configuration and certificates again, SIGUSR1 reopens the logs, SIGUSR2 lets a new process
+take over, SIGTERM and SIGINT finish the requests in flight and stop.
 `

@@ -17,6 +17,8 @@ export const maintainerScripts: Record<Exclude<MaintainerScript, 'preinst'>, str
   postinst: `${head}
 [ "$1" = configure ] || [ "$1" = abort-upgrade ] || exit 0
 systemd-sysusers gateway.conf
+# The service writes accepted changes back. No links: who may write into the folder must not choose what is given away.
+find ${configurationDirectory} -maxdepth 1 -name '*.yaml' -type f -links 1 -user root -exec chown -h ${serviceUser}:${serviceUser} {} +
 systemd-tmpfiles --create gateway.conf || true
 deb-systemd-helper unmask ${serviceUnit} >/dev/null || true
 if deb-systemd-helper --quiet was-enabled ${serviceUnit}; then

@@ -56,7 +56,6 @@ const logrotate = `${logDirectory}/*.log {
 const sysusers = `u ${serviceUser} - "API gateway" /nonexistent /usr/sbin/nologin\n`
 
 const tmpfiles = `d ${configurationDirectory} 0750 ${serviceUser} ${serviceUser} -
-z ${configurationDirectory}/*.yaml 0640 ${serviceUser} ${serviceUser} -
 d ${logDirectory} 0750 ${serviceUser} adm -
 d /var/lib/gateway 0700 ${serviceUser} ${serviceUser} -
 `

@@ -47,6 +47,11 @@ export interface GatewayNodeOptions {
   readonly stateOption: string | undefined
   /** The program of a worker thread. */
   readonly workerScript: URL
+  /**
+   * Where another process hands over to this one: called when the workers listen; resolves when the admin and status
+   * ports are free.
+   */
+  readonly takePorts?: () => Promise<void>
 }
 
 /** One node of the gateway: the control plane, with the workers that it supervises. */
@@ -69,6 +74,7 @@ export class GatewayNode {
   #redis: NodeRedis | undefined
   #admin: readonly FastifyInstance[] = []
   #status: Server | undefined
+  #openAgain = async () => {}
 
   constructor(options: GatewayNodeOptions) {
     this.#options = options
@@ -104,11 +110,18 @@ export class GatewayNode {
       shared: this.#redis,
     })
     this.#healthChecks = new HealthChecks(this.#supervisor.memory, this.#errorLog)
-    await this.#startStatusServer(configuration)
+    const { takePorts } = this.#options
+    if (!takePorts) await this.#startStatusServer(configuration)
     await this.#apply(snapshot, loaded)
+    await takePorts?.()
+    if (takePorts) await this.#startStatusServer(configuration)
     await this.#startAdminApi(configuration, token, state)
     if (!this.#history.endsWith(this.#store.current.contents))
       this.#remember(this.#store.current, { author: { name: 'files' } }, [])
+    this.#openAgain = async () => {
+      await this.#startStatusServer(configuration)
+      await this.#startAdminApi(configuration, token, state)
+    }
     this.#store.watch()
     this.#errorLog.write('info', 'gateway started', { version, snapshot: snapshot.version, workers })
     const started = describeStart(configuration, workers)
@@ -140,6 +153,31 @@ export class GatewayNode {
     this.#errorLog?.reopen()
     this.#auditLog?.reopen()
     this.#supervisor?.reopenLogs()
+  }
+
+  /** Closes the admin and status ports, for a process that takes over. */
+  async release(): Promise<void> {
+    const status = this.#status
+    if (status) {
+      const closed = once(status, 'close')
+      status.close()
+      status.closeAllConnections()
+      await closed
+    }
+    this.#status = undefined
+    await Promise.all(this.#admin.map((api) => api.close()))
+    this.#admin = []
+  }
+
+  /** Opens them again: the other process did not come up. */
+  resume(): Promise<void> {
+    return this.#openAgain()
+  }
+
+  reportFailedHandOver(error: Error): void {
+    this.#errorLog?.write('error', 'the new process did not take over; this one goes on', {
+      reason: error.message,
+    })
   }
 
   /** Says "not ready", finishes the requests in flight, and closes everything. */

@@ -18,6 +18,9 @@ type Phase = 'idle' | 'head' | 'body' | 'response' | 'tunnel' | 'lingering'
 type BodyFraming = 'none' | 'length' | 'chunked' | 'until-close'
 
 // One for all connections of a thread: what is read is parsed, and passed on or copied, before the next read.
+/** For the first request of a client that connected just before the end, in milliseconds. */
+const firstRequestGrace = 1_000
+
 const readBuffer = Buffer.allocUnsafeSlow(65_536)
 const lingerTime = 2_000
 const mostDiscarded = 65_536 // of a body after its answer; past it, closing is cheaper than reading on
@@ -80,10 +83,15 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     context.wheel.set(this, context.runtime.limits.header_timeout)
   }
 
-  /** Closes when the answer that is being given is complete; at once where there is none. */
+  /**
+   * Closes when the answer that is being given is complete; at once where there is none. A client that has just
+   * connected has its first request under way: it is waited for, a moment.
+   */
   drain(): void {
     this.#keepAlive = false
-    if (!this.#pipeline && !this.#parser.midMessage) this.#socket.end()
+    if (this.#pipeline || this.#parser.midMessage) return
+    if (this.#requests > 0) this.#socket.end()
+    else this.#context.wheel.set(this, firstRequestGrace)
   }
 
   get tunnel(): ClientTunnel {
