@@ -5,6 +5,8 @@ import { writeAptRepository } from './apt-repository.ts'
 import { type Architecture, architectures } from './architecture.ts'
 import { makeBuild } from './build.ts'
 import { type BuiltPackage, buildDebianPackage } from './debian-package.ts'
+import { writeImage } from './oci-image.ts'
+import { writeEvidence } from './provenance.ts'
 import { repositoryPackage } from './repository-package.ts'
 import { runtimePackage } from './runtime-package.ts'
 import { withSigningKey } from './signing-key.ts'
@@ -45,4 +47,6 @@ export async function makePackages(options: PackageOptions): Promise<void> {
       writeAptRepository(join(folder, 'apt'), suite, packages, key, time),
     )
   })
+  await step(`OCI image for ${targets.join(' and ')}`, () => writeImage(folder, build, targets))
+  await step('Bill of materials, provenance, sums', () => writeEvidence(folder, build))
 }
