@@ -65,6 +65,8 @@ RemoveIPC=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+# accepted changes are written with the owner that the file had
+SystemCallFilter=@chown
 SystemCallErrorNumber=EPERM
 
 [Install]

@@ -11,6 +11,9 @@ const packages = {
   testssl: 'testssl.sh',
   pg_createcluster: 'postgresql',
   'redis-server': 'redis-server',
+  mmdebstrap: 'mmdebstrap',
+  'systemd-nspawn': 'systemd-container',
+  lintian: 'lintian',
 } as const
 
 /** A program of the system that tests run. */

@@ -1,10 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { Ajv } from 'ajv'
 import { makePackages } from '../../../scripts/package/make-packages.ts'
+import { startProgram } from '../../../scripts/process/program.ts'
 import { findProgram } from '../../../scripts/process/system-programs.ts'
+import { root } from '../../../scripts/process/tool.ts'
+import { eventually } from '../../support/eventually.ts'
+import { freePorts } from '../../support/ports.ts'
 
 const run = (program: string, ...args: string[]) =>
   execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
@@ -117,6 +122,102 @@ describe('the repository', () => {
     const index = await readFile(join(suite, 'main/binary-amd64/Packages'), 'utf8')
     expect(index).toContain(run('sha256sum', runtime).split(' ')[0])
     expect(index).toContain(run('sha256sum', repo).split(' ')[0])
+  })
+})
+
+const json = async (path: string) => JSON.parse(await readFile(path, 'utf8'))
+
+describe('the image', () => {
+  const blob = (digest: string) => join(folder, 'out/oci/blobs/sha256', digest.slice('sha256:'.length))
+  const read = async () => {
+    const index = await json(join(folder, 'out/oci/index.json'))
+    const manifest = await json(blob(index.manifests[0].digest))
+    return { manifest, config: await json(blob(manifest.config.digest)) }
+  }
+
+  test('holds its layers under their hashes, below 60 MB', async () => {
+    const { manifest, config } = await read()
+    const sum = (path: string) => `sha256:${run('sha256sum', path).split(' ')[0]}`
+    for (const { digest } of manifest.layers) expect(sum(blob(digest))).toBe(digest)
+    expect(config.rootfs.diff_ids).toHaveLength(manifest.layers.length)
+    const sizes = manifest.layers.map(({ size }: { size: number }) => size)
+    expect(sizes.reduce((total: number, size: number) => total + size, 0)).toBeLessThan(60e6)
+    expect(config.config).toMatchObject({ User: '65532:65532', StopSignal: 'SIGTERM' })
+  })
+
+  const isRoot = process.getuid?.() === 0
+  const name = 'answers as a user without rights, in a root that has no shell'
+  const asRoot = isRoot ? test : test.skip
+  asRoot(`${name}${isRoot ? '' : ' (skipped: needs root)'}`, async () => {
+    const { manifest, config } = await read()
+    const image = join(folder, 'image')
+    await mkdir(image)
+    for (const { digest } of manifest.layers)
+      run('tar', '--extract', '--gzip', '--file', blob(digest), '--directory', image)
+    await expect(stat(join(image, 'bin/sh'))).rejects.toThrow('ENOENT')
+    const [http, admin, status] = (await freePorts(3)) as [number, number, number]
+    const settings = {
+      listeners: [{ port: http }],
+      admin: { port: admin },
+      status: { port: status },
+      workers: 1,
+    }
+    await writeFile(join(image, 'etc/gateway/config.yaml'), JSON.stringify(settings))
+    const [uid] = config.config.User.split(':')
+    const { Entrypoint, Cmd, Env } = config.config
+    const program = await startProgram({
+      name: 'image',
+      command: ['chroot', `--userspec=${uid}:${uid}`, image, ...Entrypoint, ...Cmd],
+      env: Object.fromEntries(
+        Env.filter((text: string) => !text.startsWith('PATH=')).map((text: string) => text.split('=')),
+      ),
+    })
+    try {
+      await eventually(
+        'an answer',
+        () =>
+          fetch(`http://127.0.0.1:${http}/`).then(
+            ({ status }) => status === 404,
+            () => false,
+          ),
+        30_000,
+      )
+      expect(await readFile(`/proc/${program.pid}/status`, 'utf8')).toMatch(
+        new RegExp(`^Uid:\\s+${uid}\\s`, 'm'),
+      )
+    } finally {
+      await program.stop()
+    }
+  })
+})
+
+describe('the evidence', () => {
+  test('sums that sha256sum confirms', () => {
+    expect(() =>
+      execFileSync('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: join(folder, 'out') }),
+    ).not.toThrow()
+  })
+
+  test('a bill of materials that CycloneDX accepts, with Node.js and the bundled modules', async () => {
+    const text = await readFile(join(folder, 'out/sbom.cdx.json'), 'utf8')
+    const names = JSON.parse(text).components.map(({ name }: { name: string }) => name)
+    expect(names).toEqual(expect.arrayContaining(['node', 'fastify', 'undici', 'zod']))
+    const schemas = join(root, 'node_modules/@cyclonedx/cyclonedx-library/res/schema')
+    const schema = (name: string) => json(join(schemas, `${name}.SNAPSHOT.schema.json`))
+    const ajv = new Ajv({ strict: false, validateFormats: false })
+    for (const name of ['spdx', 'jsf-0.82', 'cryptography-defs']) ajv.addSchema(await schema(name))
+    ajv.validate(await schema('bom-1.6'), JSON.parse(text))
+    expect(ajv.errors ?? []).toEqual([])
+  })
+
+  test('a provenance that names all that was made, and the sources', async () => {
+    const { subject, predicate } = JSON.parse(await readFile(join(folder, 'out/provenance.json'), 'utf8'))
+    const names = subject.map(({ name }: { name: string }) => name)
+    expect(names).toContain('apt/pool/main/g/gateway-runtime/gateway-runtime_1.2.3_amd64.deb')
+    const uris = predicate.buildDefinition.resolvedDependencies.map(({ uri }: { uri: string }) => uri)
+    expect(uris).toEqual(
+      expect.arrayContaining(['file:gateway-runtime/src/gateway.ts', 'file:package-lock.json']),
+    )
   })
 })
 
