@@ -45,6 +45,8 @@ if (!isInstalled()) install()
 const child = spawn(nodeBinary(), [join(root, 'scripts', `${name}.ts`), ...args], {
   cwd: root,
   stdio: 'inherit',
+  // A third of the time of a short command is compiling the same modules again.
+  env: { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/node'), ...process.env },
 })
 // A terminal sends Ctrl-C to the whole group; what only this process receives is passed on.
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))

@@ -2,6 +2,7 @@ import { z } from '@gatehouse/gateway-runtime/config'
 import { parseNetwork, parseVpcNetwork } from '../constructs/aws/cidr.ts'
 import { isInstanceType } from '../constructs/aws/instance-type.ts'
 import { retentions } from '../constructs/aws/log-group.ts'
+import { isTagKey, tagKeyRule } from '../constructs/aws/tag-key.ts'
 import { checkAwsEnvironment } from './aws-checks.ts'
 import { domain, hosted, isDistinct, network } from './environment-parts.ts'
 
@@ -218,7 +219,7 @@ export const awsSchema = z
       .default(true)
       .describe('Whether AWS refuses to delete the load balancer and the database.'),
     tags: z
-      .record(z.string().min(1).max(128), z.string().max(256))
+      .record(z.string().refine(isTagKey, `expected a key of ${tagKeyRule}`), z.string().max(256))
       .default({})
       .describe('Put on every resource.'),
     aws_endpoint: z

@@ -1,6 +1,8 @@
 // What cdktf runs, see cdktf.json: synthesizes every environment.
-import { GatehouseApp } from './app.ts'
+import { enableCompileCache } from 'node:module'
 
+enableCompileCache()
+const { GatehouseApp } = await import('./app.ts')
 try {
   new GatehouseApp().synth()
 } catch (error) {

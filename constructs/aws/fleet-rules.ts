@@ -3,6 +3,7 @@ import { checkProps } from '../errors.ts'
 import { architectureOf, isInstanceType } from './instance-type.ts'
 import { baseNameRule, isBaseName } from './names.ts'
 import { defaultInstanceTypes, type NodeFleetProps } from './node-fleet-props.ts'
+import { isTagKey, tagKeyRule } from './tag-key.ts'
 
 /** @throws ConstructError with all that is wrong with the props of a fleet */
 export function checkFleet(scope: Construct, props: NodeFleetProps) {
@@ -41,6 +42,9 @@ export function checkFleet(scope: Construct, props: NodeFleetProps) {
       Number.isInteger(maxNodes) && maxNodes >= minNodes,
       `maxNodes: expected ${minNodes} (minNodes) or more, got ${maxNodes}`,
     ],
+    ...Object.keys(props.tags ?? {}).map(
+      (key) => [isTagKey(key), `tags: expected keys of ${tagKeyRule}, got ${JSON.stringify(key)}`] as const,
+    ),
     within('targetCpu', targetCpu, 10, 90),
     within('targetRequests', targetRequests, 100, 10_000_000),
     within('spotPercent', spotPercent, 0, 100),

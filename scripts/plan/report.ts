@@ -1,8 +1,8 @@
 import { bold, dim } from '../terminal/style.ts'
 import { table } from '../terminal/table.ts'
 import { type Cost, costOf, sum } from './cost.ts'
+import { notesOn } from './notes.ts'
 import type { Prices } from './prices.ts'
-import { quotaNotes } from './quotas.ts'
 import type { StackGraph, StackResource } from './stack-graph.ts'
 
 /** A part of a gateway, as people think of it. */
@@ -21,7 +21,7 @@ export interface Plan {
   readonly resources: number
   readonly parts: readonly PlannedPart[]
   readonly cost: Cost
-  /** Quotas of AWS that new accounts run into. */
+  /** What to know before it is deployed: images without packages, quotas that new accounts run into. */
   readonly notes: readonly string[]
 }
 
@@ -112,7 +112,7 @@ export function planOf(graph: StackGraph, prices: Prices): Plan {
     resources: graph.resources.length,
     parts: planned,
     cost: sum(planned.map(({ cost }) => cost)),
-    notes: quotaNotes(graph),
+    notes: notesOn(graph),
   }
 }
 

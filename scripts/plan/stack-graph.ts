@@ -21,6 +21,8 @@ export interface StackGraph {
   readonly name: string
   readonly region: string | undefined
   readonly resources: readonly StackResource[]
+  /** Kinds of things that are looked up: `aws_ami`. */
+  readonly lookups: readonly string[]
   /** Resources of a type. */
   of(type: string): readonly StackResource[]
 }
@@ -39,6 +41,7 @@ export function readStackGraph(name: string, file: string): StackGraph {
     name,
     region: json.provider?.aws?.[0]?.region,
     resources,
+    lookups: Object.keys(json.data ?? {}),
     of: (type) => resources.filter((resource) => resource.type === type),
   }
 }

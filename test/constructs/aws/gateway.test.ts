@@ -387,6 +387,7 @@ describe('Gateway', () => {
       { image: { packagePath: '/nowhere.deb' } },
       "ENOENT: no such file or directory, open '/nowhere.deb'",
     ],
+    ['tags', { 'cost center': '1' }, 'stack/gateway/fleet: tags: expected keys of 1 to 128 letters'],
     ['parts', { alerts: { page: ['nobody'] } }, 'expected an e-mail or https address, got "nobody"'],
     [
       'parts',

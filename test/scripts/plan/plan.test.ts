@@ -49,8 +49,11 @@ describe('planOf', () => {
     expect(renderPlan(without, prices)).toContain('cache.r7g.large: not in the price table, and in no bound')
   })
 
-  test('tells of quotas that a new account runs into', () => {
-    expect(plan.notes).toEqual([expect.stringContaining('up to 60 vCPUs')])
+  test('tells of quotas that a new account runs into, and of images that lack packages', () => {
+    expect(plan.notes).toEqual([
+      expect.stringContaining('plain Debian, which reaches no mirror'),
+      expect.stringContaining('up to 60 vCPUs'),
+    ])
   })
 
   test('says when prices are those of another region', () => {

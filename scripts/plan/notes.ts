@@ -9,7 +9,7 @@ const vcpusOf = (type: string): number => {
 }
 
 /** Quotas that a stack may run into, with their names in Service Quotas; defaults are those of a new account. */
-export function quotaNotes(graph: StackGraph): string[] {
+function quotaNotes(graph: StackGraph): string[] {
   const addresses = graph.of('aws_eip').length
   const cores = graph
     .of('aws_autoscaling_group')
@@ -41,3 +41,18 @@ export function quotaNotes(graph: StackGraph): string[] {
   ]
   return notes.filter(([applies]) => applies).map(([, note]) => note)
 }
+
+/** Plain Debian needs packages; where it cannot get them, no node ever becomes ready. */
+function imageNotes(graph: StackGraph): string[] {
+  const isPlain = graph.lookups.includes('aws_ami') && graph.of('aws_imagebuilder_image').length === 0
+  const reachesMirrors = graph
+    .of('aws_vpc_security_group_egress_rule')
+    .some(({ arguments: rule }) => rule.cidr_ipv4 === '0.0.0.0/0')
+  if (!isPlain || reachesMirrors) return []
+  return [
+    'Nodes: plain Debian, which reaches no mirror for its packages. Give nodes.image or nodes.package, or network.nat: zone with nodes.internet_ports: [80, 443]',
+  ]
+}
+
+/** What people should know before they deploy. */
+export const notesOn = (graph: StackGraph): string[] => [...imageNotes(graph), ...quotaNotes(graph)]
