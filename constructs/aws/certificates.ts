@@ -6,6 +6,7 @@ import { Alarm, type AlarmTopics } from './alarm.ts'
 import { isDomain } from './dns.ts'
 import type { Key } from './encryption-key.ts'
 import { accept } from './findings.ts'
+import { metricNamespace } from './fleet-scaling.ts'
 import { baseNameRule, isBaseName } from './names.ts'
 import type { Statement } from './policy.ts'
 
@@ -120,9 +121,9 @@ export class Certificates extends Construct {
         severity,
         description: `A certificate of ${name} ends in less than ${days} days and was not renewed: look at error.log of the nodes`,
         metric: {
-          namespace: 'Gatehouse',
+          namespace: metricNamespace(name),
           name: 'CertificateDaysLeft',
-          dimensions: { Gateway: name },
+          dimensions: {},
           statistic: 'Minimum',
         },
         comparison: '<',

@@ -1,6 +1,12 @@
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from '@jest/globals'
-import { ConstructError, Gateway, type GatewayProps, type NodeFleetProps } from '../../../constructs/index.ts'
+import {
+  ConstructError,
+  Gateway,
+  type GatewayProps,
+  type NodeFleetProps,
+  renderHostBootstrap,
+} from '../../../constructs/index.ts'
 import { all, danglingReferences, only, type Resource, type Synthesized, synthesize } from '../synthesized.ts'
 
 const zones = ['eu-central-1a', 'eu-central-1b', 'eu-central-1c']
@@ -28,6 +34,7 @@ const ids = (json: Synthesized) =>
   Object.entries(json.resource).flatMap(([type, resources]) =>
     Object.keys(resources).map((id) => `${type}.${id}`),
   )
+const { files } = renderHostBootstrap({ configuration: {}, aws: { followConfiguration: true } })
 const rule = (rules: Resource[], port: number) => rules.filter((each) => each.from_port === port)
 
 describe('Gateway', () => {
@@ -333,6 +340,19 @@ describe('Gateway', () => {
     expect(only(whole, 'aws_imagebuilder_component').data).toContain('/readyz')
     expect(only(whole, 'aws_budgets_budget').limit_amount).toBe('2000.00')
     expect(JSON.stringify(whole.resource)).toContain('_acme-challenge.api.example.com')
+  })
+
+  test('watches the end of certificates where nodes send it', () => {
+    const alarms = all(json, 'aws_cloudwatch_metric_alarm').filter(
+      (alarm) => alarm.metric_name === 'CertificateDaysLeft',
+    )
+    expect(alarms.map(({ namespace, threshold }) => [namespace, threshold]).sort()).toEqual([
+      ['Gatehouse/gatehouse-test', 21],
+      ['Gatehouse/gatehouse-test', 7],
+    ])
+    expect(files.find(({ path }) => path.endsWith('gateway-aws'))!.content).toContain(
+      'Namespace=Gatehouse/$name',
+    )
   })
 
   test('gives roles a boundary, and everything its tags', () => {
