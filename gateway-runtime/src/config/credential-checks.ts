@@ -12,6 +12,14 @@ interface WrittenConsumer {
 
 type Report = (path: Path, message: () => string, at?: 'key' | 'value') => void
 
+/** A credential as it is written, and where. */
+interface Written {
+  readonly at: Path
+  readonly kind: string
+  readonly credential: unknown
+  readonly owner: unknown
+}
+
 /** Credentials are for plugins that take any, as their schema wants them, and no two are alike. Quotes none. */
 export function checkCredentials(consumers: readonly WrittenConsumer[], report: Report): void {
   const owners = new Map<string, unknown>()
@@ -19,26 +27,32 @@ export function checkCredentials(consumers: readonly WrittenConsumer[], report: 
     if (!isMapping(value.credentials)) continue
     for (const [kind, list] of Object.entries(value.credentials)) {
       const at = [...path, 'credentials', kind]
-      const type = plugins.get(kind)?.credentials
-      if (!type) {
+      if (!plugins.get(kind)?.credentials) {
         report(at, () => noSuchKind(kind), 'key')
         continue
       }
-      for (const [index, credential] of (Array.isArray(list) ? list : []).entries()) {
-        const result = validate(type.schema, credential, masked(credential))
-        if (result.success) {
-          const key = `${kind} ${type.key(result.data)}`
-          const owner = owners.get(key)
-          if (owner !== undefined)
-            report([...at, index], () => `consumer ${JSON.stringify(owner)} has this credential already`)
-          else owners.set(key, value.name)
-          continue
-        }
-        for (const problem of result.problems)
-          report([...at, index, ...(problem.path as Path)], () => problem.message, problem.at)
-      }
+      for (const [index, credential] of (Array.isArray(list) ? list : []).entries())
+        checkCredential({ at: [...at, index], kind, credential, owner: value.name }, owners, report)
     }
   }
+}
+
+function checkCredential(
+  { at, kind, credential, owner }: Written,
+  owners: Map<string, unknown>,
+  report: Report,
+): void {
+  const type = plugins.get(kind)!.credentials!
+  const result = validate(type.schema, credential, masked(credential))
+  if (!result.success) {
+    for (const { path, message, at: part } of result.problems)
+      report([...at, ...(path as Path)], () => message, part)
+    return
+  }
+  const key = `${kind} ${type.key(result.data)}`
+  const other = owners.get(key)
+  if (other === undefined) owners.set(key, owner)
+  else report(at, () => `consumer ${JSON.stringify(other)} has this credential already`)
 }
 
 function noSuchKind(kind: string): string {

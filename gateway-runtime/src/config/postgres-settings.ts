@@ -12,9 +12,7 @@ export const postgresSchema = z.strictObject({
     .min(1)
     .max(4_096)
     .optional()
-    .describe(
-      'Password; best by reference: `${file:/etc/gateway/postgres-password}`. Never shown or logged.',
-    ),
+    .describe('Password; best by reference to a file. Never shown or logged.'),
   connect_timeout: duration.default(3_000).describe('Time to connect.'),
   timeout: duration.default(5_000).describe('Time for an answer.'),
 })

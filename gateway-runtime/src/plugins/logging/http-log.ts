@@ -16,7 +16,9 @@ export const httpLog = defineLogPlugin({
     headers: z
       .record(headerNameSchema, headerValueSchema)
       .default({})
-      .describe('More headers, such as authorization: ${env:LOG_TOKEN}.'),
+      .describe(
+        'More headers, such as authorization; secrets come in by reference to the environment or a file.',
+      ),
     format: z.enum(['ndjson', 'json']).default('ndjson').describe('A line each, or one array.'),
     timeout: z.int().min(100).max(60_000).default(10_000).describe('Milliseconds for an answer.'),
   },

@@ -34,24 +34,30 @@ export function compileFieldOperations(
   const [replace, add, append] = [operations.replace, operations.add, operations.append].map(compiled)
   const renames = Object.entries(operations.rename)
   return (exchange, values) => {
-    const set = (name: string, value: string) => {
-      if (value !== '') values.set(name, value)
-    }
     for (const name of operations.remove) values.delete(name)
-    for (const [from, to] of renames) {
-      const value = values.get(from)
-      if (value === undefined) continue
-      values.delete(from)
-      values.set(to, value)
-    }
-    for (const [name, template] of replace!) if (values.get(name) !== undefined) set(name, template(exchange))
-    for (const [name, template] of add!) if (values.get(name) === undefined) set(name, template(exchange))
-    for (const [name, template] of append!) {
-      const text = template(exchange)
-      const known = values.get(name)
-      if (text !== '') values.set(name, known === undefined ? text : `${known}, ${text}`)
-    }
+    for (const [from, to] of renames) rename(values, from, to)
+    for (const [name, template] of replace!)
+      if (values.get(name) !== undefined) setUnlessEmpty(values, name, template(exchange))
+    for (const [name, template] of add!)
+      if (values.get(name) === undefined) setUnlessEmpty(values, name, template(exchange))
+    for (const [name, template] of append!) appendTo(values, name, template(exchange))
   }
+}
+
+function rename(values: NamedValues, from: string, to: string): void {
+  const value = values.get(from)
+  if (value === undefined) return
+  values.delete(from)
+  values.set(to, value)
+}
+
+function setUnlessEmpty(values: NamedValues, name: string, text: string): void {
+  if (text !== '') values.set(name, text)
+}
+
+function appendTo(values: NamedValues, name: string, text: string): void {
+  const known = values.get(name)
+  if (text !== '') values.set(name, known === undefined ? text : `${known}, ${text}`)
 }
 
 /** Whether there is nothing to do. */
