@@ -10,6 +10,8 @@ import { benchRouter, routerTable } from './bench/router.ts'
 import { bench } from './bench/run.ts'
 import { type Scenario, scenarioNamed, scenarios } from './bench/scenarios.ts'
 import { findTools, Skipped } from './bench/tools.ts'
+import { compareFirewalls } from './bench/waf/compare.ts'
+import { costTable, detectionTable, differenceTable } from './bench/waf/report.ts'
 import { buildGateway } from './build/bundle.ts'
 import { root } from './process/tool.ts'
 import { step } from './terminal/progress.ts'
@@ -30,6 +32,7 @@ ${scenarios.map(({ name, title }) => `                     ${name.padEnd(16)} ${
   --profile DIR    leave a CPU profile of each of the gateway's threads there
   --plugins        only compare the gateway with each of its plugins to the gateway without any; writes plugins-each
   --router         only compare the router with 100,000 routes to one with ten; needs no nginx
+  --waf            only compare the firewall with nginx and ModSecurity
 `
 
 const { values } = parseArgs({
@@ -44,6 +47,7 @@ const { values } = parseArgs({
     profile: { type: 'string' },
     router: { type: 'boolean', default: false },
     plugins: { type: 'boolean', default: false },
+    waf: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -115,9 +119,23 @@ async function compareProxies(rounds: number, seconds: number): Promise<void> {
   if (values.json) printJson(values.all ? reports : reports[0])
 }
 
+async function compareWafs(rounds: number): Promise<void> {
+  const report = await step('Compare the firewalls', () => compareFirewalls(rounds))
+  if (values.json) {
+    printJson(report)
+    return
+  }
+  for (const { head, rows } of [detectionTable(report), costTable(report), differenceTable(report)]) {
+    process.stdout.write(`\n${table(head, rows)}\n`)
+  }
+  const agree = report.requests - report.differences.length
+  process.stdout.write(`\nThe same rules matched for ${agree} of ${report.requests} requests.\n`)
+}
+
 async function main(): Promise<void> {
   const rounds = wholeNumber('rounds', 100)
   const seconds = wholeNumber('seconds', 600)
+  if (values.waf) return compareWafs(rounds)
   if (!values.router) return compareProxies(rounds, seconds)
   const report = await step('Compare the router', () => benchRouter(rounds))
   const { head, rows } = routerTable(report)

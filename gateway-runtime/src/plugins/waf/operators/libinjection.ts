@@ -77,7 +77,7 @@ function isOneWord(text: string): boolean {
 
 /** Cuts words and blanks to a length that makes the same tokens. */
 function shortenRuns(text: string): string {
-  if (text.length <= windowSize) return text
+  if (text.length <= longestRun) return text
   let result = ''
   let kept = 0
   for (let i = 0; i < text.length; ) {
