@@ -153,7 +153,9 @@ async function cpuOf(
     ] as const) {
       const cost = { off: 0, on: 0, gateway: 0 }
       const facts = requests.map(factsOf)
-      // One round of each in turn, so that a busy machine is as busy for all; the first is to warm up.
+      for (let warm = 0; warm < 3; warm++) engineCost(engine, facts)
+      // One round of each in turn, so that a busy machine is as busy for all; what compiles
+      // while it runs has run before.
       for (let round = 0; round <= rounds; round++) {
         const used = {
           off: await serverCost(off, requests),

@@ -2,7 +2,7 @@ import { compileSet, type LinearRegexSet } from '../regex/engine.ts'
 import { PhraseMatcher } from '../regex/phrase-matcher.ts'
 import type { Chain } from '../transformations/chain.ts'
 import type { Rule, Step } from './rule.ts'
-import type { TargetList } from './targets.ts'
+import { covers, type TargetList } from './targets.ts'
 import type { Transaction } from './transaction.ts'
 
 /** Larger sets no longer fit in the cache of the engine's lazily built automaton. */
@@ -54,7 +54,7 @@ function markCandidates(
   found: Uint8Array,
 ): void {
   for (const { any, step } of group.detectors) {
-    if (any(texts, transaction.timeLeft)) found[step] = 1
+    if (asks(any, texts, transaction)) found[step] = 1
   }
   if (group.patterns.length === 0 && !group.phrases) return
   const text = texts.length === 1 ? texts[0]! : texts.join('\n')
@@ -65,6 +65,16 @@ function markCandidates(
     transaction.checkTime()
     for (const index of set.matches(text)) found[steps[index]!] = 1
   }
+}
+
+/** Asks a detector once about the same values, however many transformations have left them as they are. */
+function asks(any: Detect, texts: readonly string[], transaction: Transaction): boolean {
+  const key = texts.join('\n')
+  const known = transaction.detected.find((entry) => entry.any === any && entry.key === key)
+  if (known) return known.answer
+  const answer = any(texts, transaction.timeLeft)
+  transaction.detected.push({ any, key, answer })
+  return answer
 }
 
 const isCovered = (rule: Rule) =>
@@ -91,7 +101,20 @@ function groupsOf(steps: readonly Step[]): Group[] {
       draft.members.push({ rule: item.rule, step })
     }
   })
-  return [...drafts.values()].map(groupOf)
+  return merged([...drafts.values()]).map(groupOf)
+}
+
+/** Puts groups into those that look at the same values and more: a rule too many is tried now and then, passes are saved. */
+function merged(drafts: readonly Draft[]): Draft[] {
+  const kept: Draft[] = []
+  for (const draft of drafts.toSorted((a, b) => b.targets.targets.length - a.targets.targets.length)) {
+    const whole = kept.find(({ chain, targets }) => chain === draft.chain && covers(targets, draft.targets))
+    // A path or a header alone is short; with the body it would be searched for what it cannot have.
+    if (whole && (draft.targets.targets.length > 1 || draft.targets.targets[0]!.collection === 'ARGS')) {
+      whole.members.push(...draft.members)
+    } else kept.push(draft)
+  }
+  return kept
 }
 
 /** The chain and all its beginnings. */

@@ -8,6 +8,8 @@ import { isVolatile, type Transaction } from './transaction.ts'
 /** Tells whether an entry is meant by `ARGS`, `ARGS:id` or `ARGS:/^id/`. */
 export interface TargetMatcher {
   readonly collection: string
+  /** The selector as it stands in the rule; '' for none. */
+  readonly selector: string
   /** By the name of the entry; undefined where all are meant. */
   readonly accepts: ((key: string) => boolean) | undefined
 }
@@ -50,16 +52,20 @@ export function targetMatcher({ collection, selector }: VariableSyntax): TargetM
   if (!(collection in collections) && !isVolatile(collection)) {
     throw new Error(`the variable ${collection} is not supported`)
   }
-  if (selector === undefined) return { collection, accepts: undefined }
+  if (selector === undefined) return { collection, selector: '', accepts: undefined }
   if (selector.type === 'pattern') {
     const regex = linearEngine.compile(parsePattern(`(?i)${selector.source}`))
-    return { collection, accepts: (key) => regex.test(key) }
+    return { collection, selector: `/${selector.source}/`, accepts: (key) => regex.test(key) }
   }
   if (collection === 'XML' && selector.name !== '/*' && selector.name !== '//@*') {
     throw new Error(`XPath other than XML:/* and XML://@* is not supported`)
   }
   const name = selector.name.toLowerCase()
-  return { collection, accepts: (key) => key.length === name.length && key.toLowerCase() === name }
+  return {
+    collection,
+    selector: name,
+    accepts: (key) => key.length === name.length && key.toLowerCase() === name,
+  }
 }
 
 function targetList(variables: readonly VariableSyntax[], id: number): TargetList {
@@ -110,6 +116,20 @@ function addVariable(transaction: Transaction, name: string, counted: boolean, f
   const value = transaction.tx.get(name)
   if (counted) found.push(entry('&TX', name, value === undefined ? '0' : '1'))
   else if (value !== undefined) found.push(entry('TX', name, value))
+}
+
+/** Whether all that a list can look at, another looks at too. */
+export function covers(whole: TargetList, part: TargetList): boolean {
+  return part.targets.every((target) =>
+    whole.targets.some(
+      (other) =>
+        other.collection === target.collection &&
+        (other.selector === '' || other.selector === target.selector) &&
+        !other.counted &&
+        !target.counted &&
+        other.exclusions.every(({ selector }) => target.exclusions.some((own) => own.selector === selector)),
+    ),
+  )
 }
 
 const meant = (matcher: TargetMatcher, key: string) => matcher.accepts === undefined || matcher.accepts(key)

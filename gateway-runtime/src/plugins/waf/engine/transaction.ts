@@ -40,6 +40,8 @@ export class Transaction {
   matched: Matched | undefined
   /** Of the rule that is being tried, and of those it is chained to. */
   matchedAll: Matched[] = []
+  /** What detectors said of values, which several rules ask. */
+  readonly detected: { readonly any: unknown; readonly key: string; readonly answer: boolean }[] = []
   /** What the query could not be read for. */
   queryProblem: string | undefined
   /** ctl:ruleEngine=Off */
