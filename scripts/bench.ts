@@ -11,7 +11,7 @@ import { bench } from './bench/run.ts'
 import { type Scenario, scenarioNamed, scenarios } from './bench/scenarios.ts'
 import { findTools, Skipped } from './bench/tools.ts'
 import { compareFirewalls } from './bench/waf/compare.ts'
-import { costTable, detectionTable, differenceTable } from './bench/waf/report.ts'
+import { costTable, detectionTable, ruleTable } from './bench/waf/report.ts'
 import { buildGateway } from './build/bundle.ts'
 import { root } from './process/tool.ts'
 import { step } from './terminal/progress.ts'
@@ -125,7 +125,7 @@ async function compareWafs(rounds: number): Promise<void> {
     printJson(report)
     return
   }
-  for (const { head, rows } of [detectionTable(report), costTable(report), differenceTable(report)]) {
+  for (const { head, rows } of [detectionTable(report), costTable(report), ruleTable(report)]) {
     process.stdout.write(`\n${table(head, rows)}\n`)
   }
   const agree = report.requests - report.differences.length

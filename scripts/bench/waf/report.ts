@@ -27,7 +27,7 @@ export function costTable({ cpu }: WafReport) {
 }
 
 /** How often each rule was matched by one side alone. */
-export function differenceTable({ differences }: WafReport) {
+export function ruleTable({ differences }: WafReport) {
   const counts = new Map<number, { modsecurity: number; gateway: number; example: string }>()
   for (const { onlyModSecurity, onlyGateway, request } of differences) {
     const count = (id: number, side: 'modsecurity' | 'gateway') => {
