@@ -205,7 +205,9 @@ describe('the evidence', () => {
     const schemas = join(root, 'node_modules/@cyclonedx/cyclonedx-library/res/schema')
     const schema = (name: string) => json(join(schemas, `${name}.SNAPSHOT.schema.json`))
     const ajv = new Ajv({ strict: false, validateFormats: false })
-    for (const name of ['spdx', 'jsf-0.82', 'cryptography-defs']) ajv.addSchema(await schema(name))
+    for (const name of ['spdx', 'jsf-0.82', 'cryptography-defs']) {
+      ajv.addSchema(await schema(name), `http://cyclonedx.org/schema/${name}.SNAPSHOT.schema.json`)
+    }
     ajv.validate(await schema('bom-1.6'), JSON.parse(text))
     expect(ajv.errors ?? []).toEqual([])
   })
