@@ -23,6 +23,9 @@ export interface SharedMemory {
 /** Name of a target → its addresses, IPv6 first; without names of which none were found yet. */
 export type Addresses = ReadonlyMap<string, readonly string[]>
 
+/** Token → key authorization (RFC 8555 section 8.1) of each challenge that an authority may ask for now. */
+export type ChallengeResponses = ReadonlyMap<string, string>
+
 /** A certificate that is shown to clients which name one of its hosts. */
 export interface ServerCertificate {
   readonly name: string
@@ -60,6 +63,10 @@ export type MessageToWorker =
     }
   /** What session tickets are encrypted with from now on: 48 bytes, the same for all workers. */
   | { readonly type: 'ticket-keys'; readonly ticketKeys: Uint8Array }
+  /** All certificates that there are by now, those of the snapshot among them. */
+  | { readonly type: 'certificates'; readonly certificates: readonly ServerCertificate[] }
+  /** Answers to HTTP-01 challenges, in place of those before; `version`: a number that the worker repeats. */
+  | { readonly type: 'challenges'; readonly version: number; readonly responses: ChallengeResponses }
   | { readonly type: 'plugin-broadcast'; readonly plugin: string; readonly message: unknown }
   | ({ readonly type: 'plugin-answer'; readonly call: number } & PluginAnswer)
   /** The addresses of these names are others now. */
@@ -75,6 +82,7 @@ export type MessageFromWorker =
   /** The worker still serves the snapshot that it had. */
   | { readonly type: 'refused'; readonly version: string; readonly reason: string }
   | { readonly type: 'drained' }
+  | { readonly type: 'challenges-taken'; readonly version: number }
   /** `plugin`: its key; `call`: a number that the answer repeats. */
   | {
       readonly type: 'plugin-call'

@@ -23,6 +23,13 @@ async function handle(message: MessageToWorker): Promise<void> {
     case 'ticket-keys':
       dataPlane.useTicketKeys(message.ticketKeys)
       break
+    case 'certificates':
+      dataPlane.useCertificates(message.certificates)
+      break
+    case 'challenges':
+      dataPlane.challenges = message.responses
+      send({ type: 'challenges-taken', version: message.version })
+      break
     case 'plugin-broadcast':
       dataPlane.plugins.onBroadcast(message)
       break

@@ -14,6 +14,8 @@ const packages = {
   mmdebstrap: 'mmdebstrap',
   'systemd-nspawn': 'systemd-container',
   lintian: 'lintian',
+  pebble: 'pebble',
+  'pebble-challtestsrv': 'pebble',
 } as const
 
 /** A program of the system that tests run. */

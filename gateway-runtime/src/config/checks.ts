@@ -264,12 +264,13 @@ class Checks {
 
   /** Every https listener has its own certificate, as there are no others. */
   haveCertificates(): void {
-    const { listeners } = this.#values.value as { listeners?: unknown }
+    const { listeners, acme } = this.#values.value as { listeners?: unknown; acme?: unknown }
+    if (acme !== undefined) return
     for (const [index, listener] of (Array.isArray(listeners) ? listeners : []).entries()) {
       if (!isMapping(listener) || listener.protocol !== 'https' || listener.certificate !== undefined)
         continue
       const message =
-        'an https listener needs certificate and key, or certificates to choose from by server name'
+        'an https listener needs certificate and key, or certificates to choose from by server name, or acme'
       this.#report(['listeners', index], () => message)
     }
   }

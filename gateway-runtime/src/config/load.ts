@@ -151,6 +151,12 @@ function absolutePaths(folder: string, configuration: Configuration): Configurat
         client_certificates: withPemPaths(folder, listener.client_certificates, ['ca']),
       }),
     })),
+    ...(configuration.acme && {
+      acme: {
+        ...configuration.acme,
+        authorities: configuration.acme.authorities.map((entry) => withPemPaths(folder, entry, ['ca'])),
+      },
+    }),
     certificates: configuration.certificates.map((entry) =>
       withPemPaths(folder, entry, ['certificate', 'key']),
     ),

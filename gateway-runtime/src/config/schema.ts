@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { hasDotSegment, normalizeTarget } from '../data-plane/request-path.ts'
+import { acmeSchema } from './acme-settings.ts'
 import { adminSchema } from './admin-schema.ts'
 import { dnsSchema } from './dns-settings.ts'
 import { duration } from './duration.ts'
@@ -647,6 +648,7 @@ export const configurationSchema = z.strictObject({
     .describe('Files with plugins of your own, TypeScript or JavaScript: see docs/plugins.'),
   plugins: z.array(pluginSchema).default([]),
   certificates: z.array(certificateSchema).max(10_000).default([]),
+  acme: acmeSchema.optional().describe('Certificates that the gateway orders and renews itself (RFC 8555).'),
 })
 
 export type Configuration = z.output<typeof configurationSchema>

@@ -1,7 +1,8 @@
 /** What stands in place of a secret. */
 export const masked = '***'
 
-const secretKey = /(^|_)(secret|password|passwd|token|passphrase|private_key|secret_key|api_key|apikey)$/
+const secretKey =
+  /(^|_)(secret|password|passwd|token|passphrase|private_key|secret_key|hmac_key|api_key|apikey)$/
 const credentialKey = /^(key|secret|password|sha256|client_secret)$/
 const reference = /^\$\{(env|file):[^}]*\}$/
 

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import {
   type Configuration,
@@ -18,12 +19,17 @@ import { TargetHealth } from '../data-plane/upstreams/health.ts'
 import { stateDirectory } from '../state-directory.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
 import { version } from '../version.ts'
+import type { TlsMaterial } from '../worker-messages.ts'
 import { createAdminApi } from './admin-api/admin-api.ts'
 import { EntityIndex } from './admin-api/entity-index.ts'
 import { sweepKeyFiles } from './admin-api/private-key-files.ts'
 import { adminTlsOptions } from './admin-api/tls.ts'
 import { adminTokenPath, openAdminToken } from './admin-api/token.ts'
 import { AuditLog } from './audit-log.ts'
+import { CertificateFiles } from './certificates/certificate-files.ts'
+import { systemClock } from './certificates/clock.ts'
+import { type CertificateState, OrderedCertificates } from './certificates/ordered-certificates.ts'
+import { wantedDomains } from './certificates/wanted-domains.ts'
 import { type Cause, type Change, ConfigurationStore, type Current } from './configuration-store.ts'
 import type { NameState } from './dns/followed-name.ts'
 import { NameResolver } from './dns/name-resolver.ts'
@@ -72,6 +78,7 @@ export class GatewayNode {
   #healthChecks: HealthChecks | undefined
   #names: NameResolver | undefined
   #redis: NodeRedis | undefined
+  #ordered: OrderedCertificates | undefined
   #admin: readonly FastifyInstance[] = []
   #status: Server | undefined
   #openAgain = async () => {}
@@ -109,6 +116,7 @@ export class GatewayNode {
       addresses: this.#names.addresses,
       shared: this.#redis,
     })
+    this.#ordered = this.#openOrderedCertificates(state)
     this.#healthChecks = new HealthChecks(this.#supervisor.memory, this.#errorLog)
     const { takePorts } = this.#options
     if (!takePorts) await this.#startStatusServer(configuration)
@@ -183,6 +191,7 @@ export class GatewayNode {
   /** Says "not ready", finishes the requests in flight, and closes everything. */
   async stop(): Promise<void> {
     await this.#store.close()
+    this.#ordered?.close()
     this.#tlsFiles.close()
     this.#ticketKeys.close()
     const supervisor = this.#supervisor
@@ -203,7 +212,25 @@ export class GatewayNode {
     this.#times?.close()
   }
 
-  async #apply(snapshot: Snapshot, { warnings }: LoadedConfiguration): Promise<void> {
+  /** The certificates that this node orders itself, kept below its state. */
+  #openOrderedCertificates(state: string): OrderedCertificates {
+    const log = this.#errorLog!
+    const supervisor = this.#supervisor!
+    return new OrderedCertificates({
+      clock: systemClock,
+      random: Math.random,
+      log,
+      storage: new CertificateFiles(join(state, 'certificates'), (file, reason) =>
+        log.write('error', 'certificate file put aside', { file, reason }),
+      ),
+      users: {
+        show: (certificates) => supervisor.useOrderedCertificates(certificates),
+        answerChallenges: (responses) => supervisor.answerChallenges(responses),
+      },
+    })
+  }
+
+  async #apply(snapshot: Snapshot, { configuration, warnings }: LoadedConfiguration): Promise<void> {
     const supervisor = this.#supervisor!
     const tls = readTlsMaterial(snapshot)
     await this.#names!.follow(snapshot)
@@ -214,11 +241,23 @@ export class GatewayNode {
       throw error
     }
     this.#tlsFiles.watch(tls)
+    await this.#orderCertificates(snapshot, configuration, tls)
     this.#healthChecks!.apply(snapshot)
     this.#ticketKeys.rotateEvery(snapshot.tls.ticket_rotation)
     this.#reloads.accepted++
     this.#reloads.lastSucceeded = true
     this.#logWarnings(warnings.map(formatProblem))
+  }
+
+  async #orderCertificates(snapshot: Snapshot, { acme }: Configuration, tls: TlsMaterial): Promise<void> {
+    const { domains, wildcards } = acme
+      ? wantedDomains(acme, snapshot, tls.certificates)
+      : { domains: [], wildcards: [] }
+    if (wildcards.length > 0) {
+      const hosts = wildcards.slice(0, 10).join(', ')
+      this.#errorLog!.write('warn', 'no certificate is ordered for wildcard hosts', { hosts })
+    }
+    await this.#ordered!.apply(acme, domains)
   }
 
   /** Each once, for as long as it stays. */
@@ -268,7 +307,11 @@ export class GatewayNode {
       metrics: () => this.#metrics(),
       readiness: () => {
         const { ready, draining } = this.#supervisor!.status
-        return { ready, reason: draining ? 'draining' : 'not all workers hold the configuration yet' }
+        return {
+          ready,
+          reason: draining ? 'draining' : 'not all workers hold the configuration yet',
+          missing: this.#ordered!.states.flatMap(({ domain, authority }) => (authority ? [] : [domain])),
+        }
       },
     })
     this.#status.listen(status.port, status.host)
@@ -308,6 +351,7 @@ export class GatewayNode {
       reloads: this.#reloads,
       names: this.#names!.states,
       redis: this.#redis?.facts,
+      certificates: this.#ordered!.states,
     }
     return renderMetrics(supervisor.memory, supervisor.snapshot, facts)
   }
@@ -340,9 +384,19 @@ export class GatewayNode {
       },
       targets,
       redis: this.#redis?.facts ?? null,
+      certificates: this.#ordered!.states.map(describeCertificate),
     }
   }
 }
+
+const describeCertificate = ({ domain, authority, ...state }: CertificateState) => ({
+  domain,
+  authority: authority ?? null,
+  expires_at: state.expiresAt === undefined ? null : new Date(state.expiresAt).toISOString(),
+  next_order_at: new Date(state.dueAt).toISOString(),
+  failures: state.failures,
+  error: state.lastError ?? null,
+})
 
 /** What is said of a target that has a name. */
 const describeName = (state: NameState | undefined) =>

@@ -14,6 +14,7 @@ import {
   statusOffset,
 } from '../telemetry/metrics.ts'
 import { readPluginCounters } from '../telemetry/plugin-counters.ts'
+import type { CertificateState } from './certificates/ordered-certificates.ts'
 import type { NameState } from './dns/followed-name.ts'
 import { isWatched } from './health-checks/health-checks.ts'
 import { redisStates } from './redis/redis.ts'
@@ -30,6 +31,8 @@ export interface NodeFacts {
   readonly names: ReadonlyMap<string, NameState>
   /** Undefined where no Redis is configured. */
   readonly redis: (RedisFacts & { readonly nodes: number }) | undefined
+  /** Those that the gateway orders itself. */
+  readonly certificates: readonly CertificateState[]
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -72,6 +75,7 @@ export function renderMetrics(
   renderTraffic(text, sum)
   renderNames(text, facts.names)
   if (facts.redis) renderRedis(text, facts.redis)
+  if (facts.certificates.length > 0) renderCertificates(text, facts.certificates)
   if (snapshot) {
     renderRoutes(text, snapshot, memory.metricBlocks, sum)
     renderCircuits(text, snapshot, memory)
@@ -237,6 +241,26 @@ function renderRedis(text: MetricsText, redis: NonNullable<NodeFacts['redis']>):
     redis.failures,
   )
   text.single('cluster_nodes', 'gauge', 'Gateways that share this Redis and live.', redis.nodes)
+}
+
+function renderCertificates(text: MetricsText, certificates: readonly CertificateState[]): void {
+  const families = [
+    [
+      'expiry_timestamp_seconds',
+      'When the certificate of a domain expires; none before its first.',
+      'expiresAt',
+    ],
+    ['next_order_timestamp_seconds', 'When the certificate of a domain is ordered or renewed next.', 'dueAt'],
+  ] as const
+  for (const [name, help, field] of families) {
+    text.family(`certificate_${name}`, 'gauge', help)
+    for (const state of certificates) {
+      const time = state[field]
+      if (time !== undefined) text.sample(`certificate_${name}`, { domain: state.domain }, time / 1_000)
+    }
+  }
+  text.family('certificate_failures', 'gauge', 'Failed orders for a domain since the last that succeeded.')
+  for (const { domain, failures } of certificates) text.sample('certificate_failures', { domain }, failures)
 }
 
 function renderCircuits(text: MetricsText, snapshot: Snapshot, memory: SharedMemoryAllocator): void {

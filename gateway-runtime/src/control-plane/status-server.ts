@@ -1,8 +1,11 @@
 import { createServer, type Server } from 'node:http'
 
 export interface StatusSource {
-  /** Whether the node takes requests; where not, why. */
-  readiness(): { readonly ready: boolean; readonly reason: string }
+  /**
+   * Whether the node takes requests; where not, why. `missing`: domains that have no certificate yet. A node is ready
+   * without them, because authorities ask it over HTTP before they issue one.
+   */
+  readiness(): { readonly ready: boolean; readonly reason: string; readonly missing: readonly string[] }
   metrics(): string
 }
 
@@ -18,8 +21,9 @@ export function createStatusServer(source: StatusSource): Server {
     if (path === '/metrics') return send(200, 'text/plain; version=0.0.4; charset=utf-8', source.metrics())
     if (path === '/healthz') return send(200, 'text/plain', 'ok\n')
     if (path === '/readyz') {
-      const { ready, reason } = source.readiness()
-      return send(ready ? 200 : 503, 'text/plain', `${ready ? 'ready' : reason}\n`)
+      const { ready, reason, missing } = source.readiness()
+      const certificates = missing.map((domain) => `no certificate yet: ${domain}\n`).join('')
+      return send(ready ? 200 : 503, 'text/plain', `${ready ? 'ready' : reason}\n${certificates}`)
     }
     return send(404, 'text/plain', 'here are /metrics, /healthz and /readyz\n')
   })

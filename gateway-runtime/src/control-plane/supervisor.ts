@@ -5,8 +5,10 @@ import type { SharedStore } from '../plugins/contract.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type {
   Addresses,
+  ChallengeResponses,
   MessageFromWorker,
   MessageToWorker,
+  ServerCertificate,
   TlsMaterial,
   WorkerSettings,
 } from '../worker-messages.ts'
@@ -52,6 +54,11 @@ export class Supervisor {
   readonly #waiting = new Set<(index: number, message: MessageFromWorker | 'died') => void>()
   #configured: Configured | undefined
   #ticketKeys: Uint8Array
+  #ordered: readonly ServerCertificate[] = []
+  #challenges: { readonly version: number; readonly responses: ChallengeResponses } = {
+    version: 0,
+    responses: new Map(),
+  }
   #draining = false
   #stopped = false
   #restarts = 0
@@ -144,6 +151,38 @@ export class Supervisor {
     for (const { worker } of this.#members) post(worker, { type: 'ticket-keys', ticketKeys })
   }
 
+  /** Shows these certificates besides those of the configuration, which come first, from now on. */
+  useOrderedCertificates(certificates: readonly ServerCertificate[]): void {
+    this.#ordered = certificates
+    if (!this.#configured) return
+    const all = this.#certificatesBeside(this.#configured.tls)
+    for (const { worker } of this.#members) post(worker, { type: 'certificates', certificates: all })
+  }
+
+  /** Answers HTTP-01 challenges so; resolves when every worker does. Rejected where one does not in time. */
+  async answerChallenges(responses: ChallengeResponses): Promise<void> {
+    const version = this.#challenges.version + 1
+    this.#challenges = { version, responses }
+    const missing = new Set(this.#members.map(({ index }) => index))
+    if (missing.size === 0) return
+    const taken = this.#until(
+      (index, message) => {
+        const isTaken =
+          typeof message === 'object' && message.type === 'challenges-taken' && message.version >= version
+        if (isTaken) missing.delete(index)
+        return missing.size === 0
+      },
+      applyTimeout,
+      'a worker did not take the answers to challenges',
+    )
+    for (const { worker } of this.#members) post(worker, { type: 'challenges', ...this.#challenges })
+    await taken
+  }
+
+  #certificatesBeside(tls: TlsMaterial): readonly ServerCertificate[] {
+    return [...tls.certificates, ...this.#ordered]
+  }
+
   /** Tells the workers that the addresses of these names are others now. */
   updateAddresses(addresses: Addresses): void {
     for (const { worker } of this.#members) post(worker, { type: 'addresses', addresses })
@@ -223,7 +262,7 @@ export class Supervisor {
     post(member.worker, {
       type: 'snapshot',
       snapshot: packed,
-      tls,
+      tls: { ...tls, certificates: this.#certificatesBeside(tls) },
       ticketKeys: this.#ticketKeys,
       memory,
       addresses: this.#addresses,
@@ -298,6 +337,7 @@ export class Supervisor {
     this.#restarts++
     member.worker = this.#spawn(member.index)
     this.#send(member, this.#configured)
+    post(member.worker, { type: 'challenges', ...this.#challenges })
   }
 }
 

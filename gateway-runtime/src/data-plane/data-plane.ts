@@ -4,7 +4,14 @@ import { usePluginFile } from '../plugins/plugin-files.ts'
 import { AccessLog } from '../telemetry/access-log.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
 import { WorkerMetrics } from '../telemetry/metrics.ts'
-import type { Addresses, MessageFromWorker, MessageToWorker, WorkerSettings } from '../worker-messages.ts'
+import type {
+  Addresses,
+  ChallengeResponses,
+  MessageFromWorker,
+  MessageToWorker,
+  ServerCertificate,
+  WorkerSettings,
+} from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
 import { ClientConnection } from './http1/client-connection.ts'
 import { Http2ClientConnection } from './http2/client-connection.ts'
@@ -36,6 +43,7 @@ export class DataPlane implements WorkerContext {
   readonly errorLog: ErrorLog
   readonly metrics: WorkerMetrics
   readonly plugins: PluginChannel
+  challenges: ChallengeResponses = new Map()
   draining = false
   readonly #settings: WorkerSettings
   readonly #listeners = new Listeners({
@@ -96,6 +104,11 @@ export class DataPlane implements WorkerContext {
 
   useTicketKeys(keys: Uint8Array): void {
     this.#listeners.useTicketKeys(keys)
+  }
+
+  /** Shows these certificates from now on; connections that are open keep what they began with. */
+  useCertificates(certificates: readonly ServerCertificate[]): void {
+    this.#listeners.useCertificates(certificates)
   }
 
   /** Takes over the addresses that targets with these names have now. */

@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Listener, TlsSettings } from '../config/schema.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import type { ClientCertificate } from '../plugins/contract.ts'
-import type { TlsMaterial } from '../worker-messages.ts'
+import type { ServerCertificate, TlsMaterial } from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
 import type { ConnectionEnds } from './proxy-protocol/connection-ends.ts'
 import { describeClientCertificate } from './tls/client-certificate.ts'
@@ -89,6 +89,11 @@ export class Listeners {
   /** Session tickets are encrypted with these keys from now on. */
   useTicketKeys(keys: Uint8Array): void {
     for (const { tls } of this.#open.values()) tls?.useTicketKeys(keys)
+  }
+
+  /** These certificates are shown from now on by server name. */
+  useCertificates(certificates: readonly ServerCertificate[]): void {
+    for (const { tls } of this.#open.values()) tls?.useCertificates(certificates)
   }
 
   #create(listener: Listener, given: GivenTls): OpenListener {

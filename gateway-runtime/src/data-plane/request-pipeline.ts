@@ -1,4 +1,5 @@
 import { type AnswerReply, BodyTooLarge, type Reply } from '../plugins/contract.ts'
+import { challengeAnswer, challengeResponse } from './acme-challenges.ts'
 import type { Downstream } from './downstream.ts'
 import { type BodySource, type ClientFacts, Exchange } from './exchange.ts'
 import type { Fields } from './fields.ts'
@@ -70,6 +71,8 @@ export class RequestPipeline implements BodySource {
     const { exchange } = this
     const { runtime } = this.#context
     const { contentLength } = exchange.head
+    const challenge = challengeResponse(exchange, this.#context.challenges)
+    if (challenge !== undefined) return this.#send(this.#client, challengeAnswer(challenge))
     if (this.#context.loopDelay.current > runtime.limits.event_loop_delay) {
       exchange.addResponseHeader('retry-after', '1')
       return this.#client.reply(overloaded)
@@ -263,10 +266,13 @@ export class RequestPipeline implements BodySource {
   }
 
   /** As if an upstream had answered so: plugins that saw the request before this one see the answer behind it. */
-  #answer({ status, headers, body }: AnswerReply, order: number): void {
+  #answer(reply: AnswerReply, order: number): void {
     // The client waits for permission to send a body, and this answer comes before the end of it.
     if (!this.#requestComplete && this.exchange.head.expectsContinue) this.#sayContinue()
-    const client = this.#facing(this.exchange.chain!.onResponse.filter((hook) => hook.order > order))
+    this.#send(this.#facing(this.exchange.chain!.onResponse.filter((hook) => hook.order > order)), reply)
+  }
+
+  #send(client: Downstream, { status, headers, body }: AnswerReply): void {
     client.sendHead(answerHead(status, headers), body.length)
     if (body.length > 0 && this.exchange.method !== 'HEAD') client.sendBody(body)
     client.endResponse(undefined)

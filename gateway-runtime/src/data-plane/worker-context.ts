@@ -1,6 +1,7 @@
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { WorkerMetrics } from '../telemetry/metrics.ts'
+import type { ChallengeResponses } from '../worker-messages.ts'
 import type { LoopDelay } from './loop-delay.ts'
 import type { MirrorSlots } from './mirror.ts'
 import type { Runtime } from './runtime.ts'
@@ -19,4 +20,6 @@ export interface WorkerContext {
   /** How late this worker is with what it has to do. */
   readonly loopDelay: LoopDelay
   readonly mirrorSlots: MirrorSlots
+  /** What an authority is answered that certifies a host of this gateway. */
+  readonly challenges: ChallengeResponses
 }

@@ -76,7 +76,15 @@ test('a worker that dies is replaced, the others go on, and what was counted sta
   for (let round = 0; round < 20; round++) expect(await ask()).toBe(200)
   expect(upstream.requests).toHaveLength(30)
   const reloads = { accepted: 1, rejected: 0, lastSucceeded: true }
-  const facts = { version: '', workers: 2, workerRestarts: 1, reloads, names: new Map(), redis: undefined }
+  const facts = {
+    version: '',
+    workers: 2,
+    workerRestarts: 1,
+    reloads,
+    names: new Map(),
+    redis: undefined,
+    certificates: [],
+  }
   expect(renderMetrics(supervisor.memory, supervisor.snapshot, facts)).toContain(
     'requests_total{code="200"} 30',
   )

@@ -3,9 +3,9 @@ import type { Socket } from 'node:net'
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
 import type { Listener, TlsSettings } from '../../config/schema.ts'
 import { authoritiesOf } from '../../config/tls-files.ts'
-import type { TlsMaterial } from '../../worker-messages.ts'
+import type { ServerCertificate, TlsMaterial } from '../../worker-messages.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
-import { type CertificateStore, PreparedCertificates } from './certificate-store.ts'
+import { type CertificateStore, type ContextSettings, PreparedCertificates } from './certificate-store.ts'
 
 // TLS 1.3, then for 1.2 only what has forward secrecy and authenticates what it encrypts (RFC 9325 section 4.2).
 const ciphers = [
@@ -53,6 +53,7 @@ export class TlsEndpoint {
   readonly #certificates: CertificateStore = new PreparedCertificates()
   /** Connections that came with a PROXY header. */
   readonly #takenOver = new Map<string, ConnectionEnds | undefined>()
+  #contextSettings: ContextSettings = { ca: [] }
   #refusesUnknown = false
 
   /** Throws where a certificate or key is none. */
@@ -92,6 +93,7 @@ export class TlsEndpoint {
     const ca = listener.client_certificates ? authoritiesOf(pem.get(listener.client_certificates.ca)!) : []
     const settings = { ca }
     this.#certificates.replace(certificates, settings)
+    this.#contextSettings = settings
     this.server.setSecureContext({
       ...settings,
       ciphers,
@@ -106,6 +108,11 @@ export class TlsEndpoint {
       ...(listener.key !== undefined && { key: pem.get(listener.key)! }),
     })
     this.#refusesUnknown = listener.unknown_sni === 'refuse'
+  }
+
+  /** Shows these by server name to connections to come. Throws where one is none; nothing has changed then. */
+  useCertificates(certificates: readonly ServerCertificate[]): void {
+    this.#certificates.replace(certificates, this.#contextSettings)
   }
 
   /** Node.js knows one set of keys only: from now on, tickets of the one before lead to a full handshake. */

@@ -1,0 +1,28 @@
+import type { Validity } from './stored-certificate.ts'
+
+const day = 86_400_000
+const longestUse = 90 * day
+const longestBackoff = 6 * 3_600_000
+
+/**
+ * When a certificate is renewed: with a third of its lifetime left, and never later than 90 days after issue; then
+ * earlier by up to a tenth of the lifetime, so that not all are renewed at once.
+ * @param jitter - from 0 up to, without, 1
+ * @returns milliseconds since 1970
+ */
+export function renewalTime({ notBefore, notAfter }: Validity, issuedAt: number, jitter: number): number {
+  const lifetime = notAfter - notBefore
+  const latest = Math.min(notAfter - lifetime / 3, issuedAt + longestUse)
+  return latest - (lifetime / 10) * jitter
+}
+
+/**
+ * Milliseconds until the next attempt after so many failures in a row: a minute, doubled each time up to six hours,
+ * of it at least half; never sooner than an authority has asked for.
+ * @param retryAfter - milliseconds that it asked for
+ * @param jitter - from 0 up to, without, 1
+ */
+export function backoff(failures: number, retryAfter: number | undefined, jitter: number): number {
+  const longest = Math.min(60_000 * 2 ** Math.min(failures - 1, 20), longestBackoff)
+  return Math.max(longest / 2 + (longest / 2) * jitter, retryAfter ?? 0)
+}

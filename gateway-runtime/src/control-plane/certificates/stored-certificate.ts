@@ -1,0 +1,36 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { z } from 'zod'
+import { certificateHosts } from '../../config/tls-files.ts'
+
+/** What is kept of a certificate that an authority has issued. */
+export const storedCertificateSchema = z.strictObject({
+  domain: z.string(),
+  /** PEM texts: the chain, and the private key. */
+  certificate: z.string(),
+  key: z.string(),
+  /** URL of the directory of its authority. */
+  authority: z.string(),
+  /** Milliseconds since 1970. */
+  issuedAt: z.number(),
+})
+
+export type StoredCertificate = z.output<typeof storedCertificateSchema>
+
+/** From when to when a certificate is valid, in milliseconds since 1970. */
+export interface Validity {
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+/** Throws where the text holds no certificate. */
+export function validityOf(certificate: string): Validity {
+  const { validFromDate, validToDate } = new X509Certificate(certificate)
+  return { notBefore: validFromDate.getTime(), notAfter: validToDate.getTime() }
+}
+
+/** Throws, saying why, where certificate and key do not go together or are not for the domain. */
+export function checkIssued({ domain, certificate, key }: StoredCertificate): void {
+  if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)))
+    throw new Error('the certificate is not for its private key')
+  if (!certificateHosts(certificate).includes(domain)) throw new Error(`the certificate is not for ${domain}`)
+}

@@ -1,0 +1,32 @@
+import { isIP } from 'node:net'
+import type { AcmeSettings } from '../../config/acme-settings.ts'
+import type { Snapshot } from '../../config/snapshot.ts'
+import type { ServerCertificate } from '../../worker-messages.ts'
+
+/** Which hosts the gateway orders certificates for, and which it cannot. */
+export interface WantedDomains {
+  /** In lower case, sorted, each once. */
+  readonly domains: readonly string[]
+  /** Hosts of routes with a wildcard: no authority certifies them by http-01. */
+  readonly wildcards: readonly string[]
+}
+
+/** A name that an authority on the internet may certify: several labels, the last no number. */
+const isDomain = (host: string) => isIP(host) === 0 && /^([a-z0-9-]+\.)+[a-z][a-z0-9-]*$/.test(host)
+
+/** The domains of the setting and the hosts of the routes, without those that the configuration has certificates for. */
+export function wantedDomains(
+  settings: AcmeSettings,
+  { routes }: Pick<Snapshot, 'routes'>,
+  configured: readonly ServerCertificate[],
+): WantedDomains {
+  const covered = new Set(configured.flatMap(({ hosts }) => hosts))
+  const isCovered = (host: string) => covered.has(host) || covered.has(host.replace(/^[^.]*/, '*'))
+  const ofRoutes = settings.route_hosts ? routes.flatMap(({ hosts }) => hosts) : []
+  const all = new Set([...settings.domains, ...ofRoutes].map((host) => host.toLowerCase()))
+  const missing = [...all].filter((host) => !isCovered(host)).sort()
+  return {
+    domains: missing.filter(isDomain),
+    wildcards: missing.filter((host) => host.startsWith('*.')),
+  }
+}

@@ -1,0 +1,86 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Agent, fetch as fetchBy } from 'undici'
+import { type Program, startProgram } from '../../scripts/process/program.ts'
+import { newAuthority, writeIssued } from './certificates.ts'
+import { eventually } from './eventually.ts'
+import { freePort, freePorts } from './ports.ts'
+
+export interface PebbleOptions {
+  /** Where it asks for HTTP-01 and TLS-ALPN-01 challenges, in place of 80 and 443; free ports. */
+  readonly httpPort?: number
+  readonly tlsPort?: number
+}
+
+/** An ACME authority that knows every name as 127.0.0.1 and, as it does by default, refuses every 20th nonce. */
+export interface Pebble {
+  /** URL of its directory. */
+  readonly directory: string
+  /** Path of a PEM file that its own server is checked by. */
+  readonly ca: string
+  /** The certificate that it signs with, in PEM. */
+  root(): Promise<string>
+  /** How many orders it has taken. */
+  orders(): number
+  /** May be called again. */
+  stop(): Promise<void>
+}
+
+/** Starts one with a DNS server of its own; both must be installed (package pebble). */
+export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
+  const [port, management, dns, dnsManagement] = (await freePorts(4)) as [number, number, number, number]
+  const folder = await mkdtemp(join(tmpdir(), 'gatehouse-pebble-'))
+  const authority = await newAuthority()
+  const ca = join(folder, 'ca.crt')
+  await writeFile(ca, authority.certificate)
+  const files = await writeIssued(folder, 'pebble', await authority.issue({ dns: ['localhost'] }))
+  const settings = {
+    listenAddress: `127.0.0.1:${port}`,
+    managementListenAddress: `127.0.0.1:${management}`,
+    certificate: files.certificate,
+    privateKey: files.key,
+    httpPort: options.httpPort ?? (await freePort()),
+    tlsPort: options.tlsPort ?? (await freePort()),
+    externalAccountBindingRequired: false,
+  }
+  const config = join(folder, 'pebble.json')
+  await writeFile(config, JSON.stringify({ pebble: settings }))
+  const names = await startProgram({ name: 'pebble-challtestsrv', command: dnsCommand(dns, dnsManagement) })
+  const pebble = await startProgram({
+    name: 'pebble',
+    command: ['pebble', '-config', config, '-dnsserver', `127.0.0.1:${dns}`],
+    env: { PEBBLE_VA_NOSLEEP: '1' },
+  })
+  const dispatcher = new Agent({ connect: { ca: authority.certificate } })
+  const get = async (url: string) => (await fetchBy(url, { dispatcher })).text()
+  let isOpen = true
+  const stop = async () => {
+    if (!isOpen) return
+    isOpen = false
+    await Promise.all([pebble, names].map((program: Program) => program.stop()))
+    await dispatcher.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+  const directory = `https://localhost:${port}/dir`
+  await eventually('pebble answers', () => get(directory).catch(() => undefined), 15_000).catch(
+    async (error) => {
+      await stop()
+      throw new Error(`${error.message}: ${pebble.output()}`)
+    },
+  )
+  return {
+    directory,
+    ca,
+    stop,
+    root: () => get(`https://localhost:${management}/roots/0`),
+    orders: () => pebble.output().match(/There are now \d+ orders/g)?.length ?? 0,
+  }
+}
+
+const dnsCommand = (port: number, management: number) =>
+  [
+    'pebble-challtestsrv',
+    ...['-dns01', `127.0.0.1:${port}`, '-management', `127.0.0.1:${management}`],
+    ...['-http01', '', '-https01', '', '-tlsalpn01', '', '-defaultIPv6', ''],
+  ] as const
