@@ -6,14 +6,14 @@ const longestBackoff = 6 * 3_600_000
 
 /**
  * When a certificate is renewed: with a third of its lifetime left, and never later than 90 days after issue; then
- * earlier by up to a tenth of the lifetime, so that not all are renewed at once.
+ * earlier by up to a tenth of the time from issue until then, so that not all are renewed at once.
  * @param jitter - from 0 up to, without, 1
  * @returns milliseconds since 1970
  */
 export function renewalTime({ notBefore, notAfter }: Validity, issuedAt: number, jitter: number): number {
   const lifetime = notAfter - notBefore
   const latest = Math.min(notAfter - lifetime / 3, issuedAt + longestUse)
-  return latest - (lifetime / 10) * jitter
+  return latest - ((latest - issuedAt) / 10) * jitter
 }
 
 /**
