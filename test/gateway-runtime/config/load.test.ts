@@ -223,8 +223,8 @@ describe('what people get wrong', () => {
 `
     expect(problemsOf(text)).toEqual([
       'config.yaml:2:11: no plugin is called "rate-limit"; did you mean "rate-limiting"?',
-      'config.yaml:5:7: missing key "period": expected "second", "minute", "hour" or "day"',
       'config.yaml:5:14: expected a number of at least 1, found 0',
+      'config.yaml:5:14: limit and period go together',
       'config.yaml:6:7: unknown key "perod"; did you mean "period"?',
     ])
   })
