@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { runTool } from '../process/tool.ts'
 import { type Counts, noCounts } from './counts.ts'
 
+const longest = 36 * 60_000
+
 /** The parts of Jest's JSON report that are counted. */
 interface Report {
   readonly numPassedTests: number
@@ -28,7 +30,9 @@ export async function runJest(args: readonly string[]): Promise<Counts> {
     const { code } = await runTool('jest', ['--json', `--outputFile=${reportFile}`, ...args], {
       nodeArguments: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
       show: true,
+      limit: longest,
     })
+    if (code === undefined) process.stdout.write(`\nThe tests were ended after ${longest / 60_000} minutes.\n`)
     const report: Report | undefined = await readFile(reportFile, 'utf8').then(JSON.parse, () => undefined)
     return report ? count(report, code) : { ...noCounts, failed: 1 }
   } finally {
