@@ -32,7 +32,8 @@ export async function runJest(args: readonly string[]): Promise<Counts> {
       show: true,
       limit: longest,
     })
-    if (code === undefined) process.stdout.write(`\nThe tests were ended after ${longest / 60_000} minutes.\n`)
+    if (code === undefined)
+      process.stdout.write(`\nThe tests were ended after ${longest / 60_000} minutes.\n`)
     const report: Report | undefined = await readFile(reportFile, 'utf8').then(JSON.parse, () => undefined)
     return report ? count(report, code) : { ...noCounts, failed: 1 }
   } finally {

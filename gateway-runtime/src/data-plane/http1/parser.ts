@@ -28,6 +28,8 @@ interface LlhttpExports {
   llhttp_get_http_minor(parser: number): number
 }
 
+const statusLineHead = 'HTTP/1.1 200'
+
 /** The head of a message; it belongs to the handler that is given it. */
 export interface MessageHead {
   /** '' in a response. */
@@ -356,6 +358,7 @@ export class Parser {
     const isRequest = this.#isRequest
     const method = isRequest ? methodNames[wasm.llhttp_get_method(this.#pointer)]! : ''
     if (isRequest) this.#checkRequestLine(method)
+    else this.#checkStatusLine()
     return {
       method,
       target: isRequest ? text.substring(this.#targetStart, this.#targetEnd) : '',
@@ -373,6 +376,16 @@ export class Parser {
     const behind = this.#chunk[this.#targetEnd + 1]
     if (before === 1 && (behind === 0x48 || behind === undefined)) return
     throw new ParseError('malformed', 'more than one space in the request line')
+  }
+
+  /** A space behind the status, also without a reason, and one line end (RFC 9112 section 4): llhttp is lenient. */
+  #checkStatusLine(): void {
+    const chunk = this.#chunk
+    if (chunk[this.#lineStart + statusLineHead.length] !== 0x20)
+      throw new ParseError('malformed', 'no space behind the status')
+    const end = chunk.indexOf(0x0d, this.#lineStart)
+    if (chunk.indexOf(0x0a, this.#lineStart) !== end + 1)
+      throw new ParseError('malformed', 'a bare CR or LF in the status line')
   }
 
   #trimmedEnd(start: number, end: number): number {

@@ -80,6 +80,7 @@ test('a target that does nothing but say goodbye is answered with 502', async ()
 })
 
 test('a target that resets a stream behind the last byte of an answer takes no other request along', async () => {
+  const resets: (() => void)[] = []
   const upstream = await startHttp2((socket, stream) => {
     const head = block([
       [':status', '200'],
@@ -87,10 +88,15 @@ test('a target that resets a stream behind the last byte of an answer takes no o
     ])
     socket.write(frame(type.headers, flag.endHeaders, stream, head))
     socket.write(frame(type.data, 0, stream, 'whole'))
-    setImmediate(() => socket.write(frame(type.reset, 0, stream, number(2))))
+    resets.push(() => socket.write(frame(type.reset, 0, stream, number(2))))
   })
   const gateway = await gatewayFor(upstream.port)
   const client = await openRaw(gateway.ports.http)
   client.send('GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')
+  // Only now: what comes in the same read as the answer has it taken back, as nothing of it has left.
+  await client.until(/whole/)
+  resets[0]!()
+  await client.until(/whole.*whole/s)
+  resets[1]!()
   expect((await client.closed).match(/whole/g)).toHaveLength(2)
 })
