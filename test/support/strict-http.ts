@@ -134,11 +134,13 @@ function readFraming(
   return { chunked: false, length: Number(lengths[0]) }
 }
 
-/** None of them may frame a message (RFC 9110 section 6.5.1). */
+const connectionFields =
+  /^(content-length|transfer-encoding|connection|keep-alive|proxy-(connection|authenticate|authorization)|te|trailer|upgrade|http2-settings)$/i
+
+/** None of them may frame a message or rule its connection (RFC 9110 section 6.5.1). */
 function readTrailers(cursor: Cursor): Field[] {
   const trailers = readFields(cursor)
-  if (trailers.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name)))
-    malformed('a trailer that frames')
+  if (trailers.some(([name]) => connectionFields.test(name))) malformed('a trailer of the connection')
   return trailers
 }
 

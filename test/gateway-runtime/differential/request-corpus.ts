@@ -321,6 +321,8 @@ const chunks: RequestCase[] = [
   ['a bare LF as the last line', '3\r\nabc\r\n0\r\n\n'],
   ['a trailer that frames', '0\r\nContent-Length: 5\r\n\r\n'],
   ['a trailer that frames, too', '0\r\nTransfer-Encoding: chunked\r\n\r\n'],
+  ['a trailer that closes the connection', '0\r\nConnection: close\r\n\r\n'],
+  ['a trailer that frames, oddly', '0\r\nTransfer-Encoding: x\r\n\r\n'],
   ['a trailer with a space before the colon', '0\r\nX-Trailer : 1\r\n\r\n'],
   ['a folded trailer', '0\r\nX-Trailer: 1\r\n 2\r\n\r\n'],
   ['a trailer without a colon', '0\r\nGET /smuggled HTTP/1.1\r\n\r\n'],

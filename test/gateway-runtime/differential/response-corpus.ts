@@ -84,6 +84,8 @@ const broken: ResponseCase[] = [
   ),
   bad('two spaces before the status', lines('HTTP/1.1  200 OK', 'Content-Length: 0')),
   bad('a control character in the reason phrase', lines('HTTP/1.1 200 O\x01K', 'Content-Length: 0')),
+  bad('no space behind the status', 'HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n'),
+  bad('CRs before the line end of the status line', 'HTTP/1.1 200 OK\r\r\r\n\n3\r\nabc\n0\r\n\r\n'),
   bad('a bare LF', 'HTTP/1.1 200 OK\nContent-Length: 0\n\n'),
   bad('a bare CR in a value', ok('', 'X-CR: a\rb', 'Content-Length: 0')),
   bad('obs-fold', ok('', 'X-Fold: a', ' b', 'Content-Length: 0')),
@@ -105,6 +107,10 @@ const broken: ResponseCase[] = [
     'endless interim answers',
     lines('HTTP/1.1 103 Early Hints').repeat(20) + ok('abc', 'Content-Length: 3'),
   ),
+  bad(
+    'an interim answer with an odd framing',
+    `${lines('HTTP/1.1 103 Early Hints', 'Transfer-Encoding: x')}${ok('abc', 'Content-Length: 3')}`,
+  ),
   bad('an interim answer and no more', lines('HTTP/1.1 103 Early Hints')),
   bad('a head without its end', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n'),
   bad(
@@ -124,6 +130,8 @@ const brokenBodies: ResponseCase[] = [
   bad('a bare LF in an extension', chunked('3;a\nb\r\nabc\r\n0\r\n\r\n')),
   bad('a size past any number', chunked('ffffffffffffffffff\r\nabc\r\n0\r\n\r\n')),
   bad('a trailer that frames', chunked('3\r\nabc\r\n0\r\nContent-Length: 3\r\n\r\n')),
+  bad('a trailer that closes the connection', chunked('0\r\nConnection: close\r\n\r\n')),
+  bad('a trailer that frames, oddly', chunked('0\r\nTransfer-Encoding: x\r\n\r\n')),
 ]
 
 /** Streams of upstreams, written from the RFCs and from what was published on response splitting and desync. */

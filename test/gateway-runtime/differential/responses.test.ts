@@ -77,7 +77,8 @@ async function ask(method: 'GET' | 'HEAD', stream: string, cuts: readonly number
     !keep || expected.messages.length === 0 || expected.rest !== 'nothing' || !expected.messages[0]!.persists
   // Bytes behind an answer come with it: those that come later, when the connection serves the next request, no proxy
   // can tell from an answer to that.
-  const isWhole = expected.messages.length === 0 || expected.at === stream.length
+  const [first] = expected.messages
+  const isWhole = !first || first.raw.length === stream.length
   subject = { pieces: cut(stream, isWhole ? cuts : []), close }
   const { text } = await converse(
     gateway.ports.http,

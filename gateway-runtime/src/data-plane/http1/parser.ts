@@ -1,7 +1,7 @@
 // @ts-expect-error: a Buffer; undici has no types for its internals
 import llhttp from 'undici/lib/llhttp/llhttp_simd-wasm.js'
 import type { Fields } from '../fields.ts'
-import { type HeaderName, headerName } from './header-name.ts'
+import { HeaderKind, type HeaderName, headerName } from './header-name.ts'
 
 /*
  * llhttp, the parser of Node.js itself, as the WebAssembly build that undici ships. It decides where a message
@@ -420,7 +420,19 @@ export class Parser {
   }
 }
 
-const readTrailers = (pieces: readonly string[]): Fields => ({
-  names: pieces.filter((_, index) => index % 2 === 0).map(headerName),
-  values: pieces.filter((_, index) => index % 2 === 1).map((value) => value.replace(/[ \t]+$/, '')),
-})
+/** llhttp looks only at some of these, and heeds `Connection` behind a body, where it says nothing any more. */
+const refusedTrailers: ReadonlySet<HeaderKind> = new Set([
+  HeaderKind.contentLength,
+  HeaderKind.transferEncoding,
+  HeaderKind.connection,
+  HeaderKind.hopByHop,
+])
+
+/** No trailer may frame a message or rule its connection (RFC 9110 section 6.5.1). Throws ParseError. */
+function readTrailers(pieces: readonly string[]): Fields {
+  const names = pieces.filter((_, index) => index % 2 === 0).map(headerName)
+  if (names.some(({ kind }) => refusedTrailers.has(kind)))
+    throw new ParseError('malformed', 'a trailer that frames the message or rules its connection')
+  const values = pieces.filter((_, index) => index % 2 === 1)
+  return { names, values: values.map((value) => value.replace(/[ \t]+$/, '')) }
+}

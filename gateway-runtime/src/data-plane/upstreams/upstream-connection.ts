@@ -249,6 +249,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
   onHead(head: MessageHead): boolean {
     const request = this.#request!
     checkStatusLine(head)
+    const contentLength = readResponseFraming(head)
     this.#answered = true
     this.#interim = head.status < 200
     if (this.#interim) {
@@ -263,7 +264,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
       return true
     }
     this.#keepAlive &&= head.keepAlive
-    request.onResponseHead(head, readResponseFraming(head))
+    request.onResponseHead(head, contentLength)
     return !request.expectsNoBody
   }
 
