@@ -6,9 +6,10 @@ import type {
   Exchange as PluginExchange,
   PluginRequest,
 } from '../plugins/contract.ts'
-import { HeaderKind, type HeaderName, headerName } from './http1/header-name.ts'
+import { HeaderKind, type HeaderName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import type { PluginChain } from './plugin-chains.ts'
+import { checkedField, settableField } from './plugin-field.ts'
 import type { Destination, RouteRuntime } from './runtime.ts'
 import { upstreamPath } from './upstream-path.ts'
 
@@ -24,34 +25,6 @@ export interface ClientFacts {
   readonly tlsVersion: string | undefined
   readonly clientCertificate: ClientCertificate | undefined
   readonly protocol: 'HTTP/1.1' | 'HTTP/2'
-}
-
-// Plugins add the same few names again and again.
-const tokens = new Set<string>()
-const mostTokens = 1_024
-
-/** Whether a text can be the name of a header field (RFC 9110 section 5.6.2). */
-function isToken(name: string): boolean {
-  if (tokens.has(name)) return true
-  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) return false
-  if (tokens.size < mostTokens) tokens.add(name)
-  return true
-}
-
-/** @throws TypeError where it is no field, or would break the message */
-export function checkedField(name: string, value: string): HeaderName {
-  if (!isToken(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value))
-    throw new TypeError(`not a header field: ${name}`)
-  return headerName(name)
-}
-
-const settable = new Set<HeaderKind>([HeaderKind.other, HeaderKind.singleton, HeaderKind.date])
-
-/** @throws TypeError also where the gateway alone says what stands there */
-export function settableField(name: string, value: string): HeaderName {
-  const field = checkedField(name, value)
-  if (!settable.has(field.kind)) throw new TypeError(`${name} is the gateway's to set`)
-  return field
 }
 
 /** The body of a request that has not been sent on. */
@@ -283,8 +256,11 @@ export class Exchange implements PluginExchange, PluginRequest {
   }
 
   #hideField(name: string): void {
-    if (this.extraFields.some(([field]) => field.lower === name))
-      this.extraFields = this.extraFields.filter(([field]) => field.lower !== name)
+    for (const [field] of this.extraFields) {
+      if (field.lower !== name) continue
+      this.extraFields = this.extraFields.filter(([{ lower }]) => lower !== name)
+      break
+    }
     this.hiddenFields ??= []
     this.hiddenFields.push(name)
   }

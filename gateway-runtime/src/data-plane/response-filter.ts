@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream'
 import type { AnswerReply, PluginResponse } from '../plugins/contract.ts'
 import type { ClientTunnel, Downstream } from './downstream.ts'
-import { checkedField, type Exchange, settableField } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import type { Fields } from './fields.ts'
 import type { HeaderName } from './http1/header-name.ts'
 import type { MessageHead } from './http1/parser.ts'
 import type { PluginChain } from './plugin-chains.ts'
+import { checkedField, settableField } from './plugin-field.ts'
 import type { Problem } from './problem.ts'
 
 export interface ResponseFilterEvents {

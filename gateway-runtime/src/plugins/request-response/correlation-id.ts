@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { definePlugin } from '../contract.ts'
 import { headerNameSchema } from './header-schema.ts'
@@ -39,7 +39,7 @@ export const correlationId = definePlugin({
       const { request } = exchange
       const given = request.header(config.header_name)
       const isKept = config.trust_client && given !== undefined && visible.test(given)
-      const id = isKept ? given : config.generator === 'uuid' ? randomUUID() : exchange.requestId
+      const id = isKept ? given : config.generator === 'uuid' ? newUuid() : exchange.requestId
       if (!isKept) request.setHeader(config.header_name, id)
       if (config.echo_downstream) exchange.setResponseHeader(config.header_name, id)
       if (config.trace_context && !traceparent.test(request.header('traceparent') ?? '')) {
@@ -51,17 +51,29 @@ export const correlationId = definePlugin({
   }),
 })
 
-const idBytes = 24
-let random = ''
+/** Version 4 (RFC 9562 section 5.4). */
+function newUuid(): string {
+  const digits = randomHex(32)
+  const variant = '89ab'[Number.parseInt(digits[16]!, 16) & 3]
+  return (
+    `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-` +
+    `${variant}${digits.slice(17, 20)}-${digits.slice(20)}`
+  )
+}
+
+/** Not sampled: nobody records it here. */
+const newTraceparent = (): string => `00-${randomHex(32)}-${randomHex(16)}-00`
+
+const poolBytes = 4_096
+let pool = ''
 let used = 0
 
-/** Not sampled: nobody records it here. Random bytes are taken many at a time: each call costs a microsecond. */
-function newTraceparent(): string {
-  if (used === random.length) {
-    random = randomBytes(idBytes * 128).toString('hex')
+/** Random digits. They are taken many at a time from the system: each call of it costs a microsecond. */
+function randomHex(digits: number): string {
+  if (used + digits > pool.length) {
+    pool = randomBytes(poolBytes).toString('hex')
     used = 0
   }
-  const ids = random.slice(used, used + 2 * idBytes)
-  used += 2 * idBytes
-  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`
+  used += digits
+  return pool.slice(used - digits, used)
 }
