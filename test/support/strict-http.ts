@@ -17,6 +17,8 @@ interface Message {
   readonly framing: Framing
   readonly body: string
   readonly trailers: readonly Field[]
+  /** Whether a chunk extension breaks its own grammar, which frames nothing: a recipient may take it or refuse it. */
+  readonly hasOddExtension: boolean
   /** Whether another message may follow on the connection. */
   readonly persists: boolean
 }
@@ -49,12 +51,16 @@ const malformed = (reason: string): never => {
   throw new Malformed(reason)
 }
 
+type Content = Pick<Message, 'body' | 'trailers' | 'hasOddExtension'>
+const contentOf = (body: string): Content => ({ body, trailers: [], hasOddExtension: false })
+
 const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
 const requestLine = new RegExp(`^(${token}) ([\\x21-\\x7e]+) HTTP/(1\\.[01])$`)
 const statusLine = /^HTTP\/(1\.[01]) ([1-5]\d\d) ([\t\x20-\x7e\x80-\xff]*)$/
 const fieldLine = new RegExp(`^(${token}):[ \\t]*([\\t\\x20-\\x7e\\x80-\\xff]*)$`)
-// What stands in an extension is dropped on the way and frames nothing, so its own grammar is left alone.
-const chunkLine = /^([0-9A-Fa-f]{1,13})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?$/
+const quoted = '"(?:[\\t\\x20\\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"'
+const chunkLine = /^([0-9A-Fa-f]{1,13})((?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?)$/
+const extensions = new RegExp(`^(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|${quoted}))?)*$`)
 
 class Cursor {
   readonly text: string
@@ -143,15 +149,15 @@ function readTrailers(cursor: Cursor): Field[] {
 }
 
 /** RFC 9112 section 7.1. */
-function readChunks(cursor: Cursor): { body: string; trailers: Field[] } {
+function readChunks(cursor: Cursor): Content {
   let body = ''
+  let hasOddExtension = false
   for (;;) {
     const line = cursor.line()
-    const size = Number.parseInt(
-      (chunkLine.exec(line) ?? malformed(`no chunk: ${JSON.stringify(line)}`))[1]!,
-      16,
-    )
-    if (size === 0) return { body, trailers: readTrailers(cursor) }
+    const [, digits, extension] = chunkLine.exec(line) ?? malformed(`no chunk: ${JSON.stringify(line)}`)
+    hasOddExtension ||= !extensions.test(extension!)
+    const size = Number.parseInt(digits!, 16)
+    if (size === 0) return { body, trailers: readTrailers(cursor), hasOddExtension }
     body += cursor.take(size)
     const end = cursor.take(1) === '\r' && cursor.take(1) === '\n'
     if (!end) malformed('a chunk that does not end behind its data')
@@ -173,7 +179,7 @@ function readRequest(cursor: Cursor): StrictRequest {
   const hosts = valuesOf(fields, 'host').length
   if (hosts > 1 || (hosts === 0 && version === '1.1')) malformed('not one Host')
   const { chunked, length } = readFraming(version!, fields)
-  const content = chunked ? readChunks(cursor) : { body: cursor.take(length ?? 0), trailers: [] }
+  const content = chunked ? readChunks(cursor) : contentOf(cursor.take(length ?? 0))
   return {
     raw: cursor.text.substring(start, cursor.at),
     rawHead,
@@ -197,16 +203,16 @@ function readResponse(cursor: Cursor, method: string, closed: boolean): StrictRe
   const { chunked, length } = readFraming(version!, fields)
   const hasBody = status >= 200 && status !== 204 && status !== 304 && method !== 'HEAD'
   let framing: Framing = 'none'
-  let content: { body: string; trailers: Field[] } = { body: '', trailers: [] }
+  let content = contentOf('')
   if (hasBody && chunked) {
     framing = 'chunked'
     content = readChunks(cursor)
   } else if (hasBody && length !== undefined) {
     framing = 'length'
-    content.body = cursor.take(length)
+    content = contentOf(cursor.take(length))
   } else if (hasBody) {
     framing = 'until-close'
-    content.body = cursor.takeAll()
+    content = contentOf(cursor.takeAll())
     if (!closed) throw new Incomplete('a body that ends with the connection')
   }
   return {
@@ -262,7 +268,7 @@ export function readResponses(
     for (;;) {
       const response = readResponse(cursor, methods[index] ?? 'GET', closed)
       if (response.status >= 200) return response
-      if (cursor.at === text.length) return undefined
+      if (cursor.at === text.length) throw new Incomplete('an interim response and no more')
     }
   })
 }
