@@ -1,4 +1,5 @@
 import { buildGateway } from './build/bundle.ts'
+import { installEngine } from './engines/install.ts'
 import { runTool } from './process/tool.ts'
 import { step } from './terminal/progress.ts'
 import { add, type Counts, closingLines, noCounts } from './test/counts.ts'
@@ -26,7 +27,12 @@ async function mustSucceed(tool: 'tsc' | 'biome', args: readonly string[]): Prom
 }
 
 await installTestPrograms()
+const engines = await check('Install the other engines', async () => {
+  await installEngine('cdktn')
+  await installEngine('pulumi')
+})
 const results = [
+  engines,
   await check('Check types', () => mustSucceed('tsc', ['-p', '.'])),
   await check('Check style', () => mustSucceed('biome', ['check', '--error-on-warnings', '--colors=off'])),
   await check('Build', buildGateway),
