@@ -352,6 +352,7 @@ export class GatewayNode {
       names: this.#names!.states,
       redis: this.#redis?.facts,
       certificates: this.#ordered!.states,
+      plugins: supervisor.pluginMetrics,
     }
     return renderMetrics(supervisor.memory, supervisor.snapshot, facts)
   }

@@ -2,6 +2,7 @@ import { pluginsOf } from '../config/plugin-chain.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import { circuitStates, readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
 import { healthStates, TargetHealth } from '../data-plane/upstreams/health.ts'
+import type { PluginMetric } from '../plugins/contract.ts'
 import { plugins } from '../plugins/registry.ts'
 import {
   blockOffset,
@@ -33,6 +34,8 @@ export interface NodeFacts {
   readonly redis: (RedisFacts & { readonly nodes: number }) | undefined
   /** Those that the gateway orders itself. */
   readonly certificates: readonly CertificateState[]
+  /** What plugins add. */
+  readonly plugins: readonly PluginMetric[]
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -81,6 +84,10 @@ export function renderMetrics(
     renderCircuits(text, snapshot, memory)
     renderHealth(text, snapshot, memory)
     renderPlugins(text, snapshot, memory)
+  }
+  for (const { name, type, help, samples } of facts.plugins) {
+    text.family(name, type, help)
+    for (const { suffix = '', labels, value } of samples) text.sample(`${name}${suffix}`, labels, value)
   }
   return text.toString()
 }

@@ -1,6 +1,6 @@
 import { pluginsOf } from '../config/plugin-chain.ts'
 import type { CompiledPlugin, Snapshot } from '../config/snapshot.ts'
-import type { PluginService, SharedStore } from '../plugins/contract.ts'
+import type { PluginMetric, PluginService, SharedStore } from '../plugins/contract.ts'
 import { plugins } from '../plugins/registry.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { PluginAnswer } from '../worker-messages.ts'
@@ -59,6 +59,18 @@ export class PluginServices {
     } catch (error) {
       return { error: error instanceof Error ? error.message : String(error) }
     }
+  }
+
+  /** What the services show of themselves, metrics of one name as one. */
+  get metrics(): PluginMetric[] {
+    const named = new Map<string, PluginMetric>()
+    for (const service of this.#running.values()) {
+      for (const metric of service.metrics?.() ?? []) {
+        const before = named.get(metric.name)?.samples ?? []
+        named.set(metric.name, { ...metric, samples: [...before, ...metric.samples] })
+      }
+    }
+    return [...named.values()]
   }
 
   async stop(): Promise<void> {

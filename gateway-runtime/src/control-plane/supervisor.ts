@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { type PackedSnapshot, packSnapshot } from '../config/packed-snapshot.ts'
 import type { Snapshot } from '../config/snapshot.ts'
-import type { SharedStore } from '../plugins/contract.ts'
+import type { PluginMetric, SharedStore } from '../plugins/contract.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type {
   Addresses,
@@ -106,6 +106,11 @@ export class Supervisor {
       draining: this.#draining,
       restarts: this.#restarts,
     }
+  }
+
+  /** What services of plugins show of themselves. */
+  get pluginMetrics(): readonly PluginMetric[] {
+    return this.#services.metrics
   }
 
   get snapshot(): Snapshot | undefined {

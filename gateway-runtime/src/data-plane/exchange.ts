@@ -11,6 +11,7 @@ import type { RequestHead } from './http1/request-head.ts'
 import type { PluginChain } from './plugin-chains.ts'
 import { checkedField, settableField } from './plugin-field.ts'
 import type { Destination, RouteRuntime } from './runtime.ts'
+import { Timings } from './timings.ts'
 import { upstreamPath } from './upstream-path.ts'
 
 /** What a connection of a client knows of itself. */
@@ -84,6 +85,9 @@ export class Exchange implements PluginExchange, PluginRequest {
   hiddenFields: string[] | undefined
   consumer: Consumer | undefined
   claims: Readonly<Record<string, unknown>> | undefined
+  traceId: string | undefined
+  /** Undefined while nobody wants to know them. */
+  timings: Timings | undefined
   /** Of the plugins that see the request; undefined before it was routed. */
   chain: PluginChain | undefined
   /** Bytes of the body that a plugin lets pass at most. */
@@ -239,6 +243,11 @@ export class Exchange implements PluginExchange, PluginRequest {
     if (this.consumer) return
     this.consumer = consumer
     this.claims = claims
+  }
+
+  recordTimings(): Timings {
+    this.timings ??= new Timings(this.startedAt)
+    return this.timings
   }
 
   addResponseHeader(name: string, value: string): void {

@@ -148,6 +148,7 @@ export class Forwarding implements UpstreamRequest {
     const exchange = this.#exchange
     exchange.target = pool.authority
     exchange.attempts++
+    exchange.timings?.beginAttempt(pool.authority)
     this.#pool = pool
     this.#stream = stream
     const { tryTimeout } = this.#service
@@ -168,14 +169,15 @@ export class Forwarding implements UpstreamRequest {
   }
 
   onResponseHead(head: MessageHead, contentLength: number | undefined): void {
-    this.#onAnswer()
+    this.#onAnswer(head.status)
     // A target that says so itself is as unavailable as one that does not answer.
     if (head.status >= 502 && head.status <= 504) this.#countFailure(false)
     else this.#countSuccess()
     this.#client.sendHead(head, contentLength)
   }
 
-  #onAnswer(): void {
+  #onAnswer(status: number): void {
+    this.#exchange.timings?.endAttempt(status)
     this.#responded = true
     this.#replay = undefined
     clearTimeout(this.#tryTimer)
@@ -183,7 +185,7 @@ export class Forwarding implements UpstreamRequest {
   }
 
   onTunnelOpen(head: MessageHead): void {
-    this.#onAnswer()
+    this.#onAnswer(head.status)
     clearTimeout(this.#totalTimer) // it is for answers, which have an end
     this.#countSuccess()
     this.#client.tunnel!.open(head)
@@ -213,6 +215,7 @@ export class Forwarding implements UpstreamRequest {
   }
 
   onUpstreamError(error: UpstreamError): void {
+    if (!this.#responded) this.#exchange.timings?.endAttempt(error.failure)
     const wasKept = this.#stream?.reused === true && !isRefused(error)
     this.#stream = undefined
     clearTimeout(this.#tryTimer)

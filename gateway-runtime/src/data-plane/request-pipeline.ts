@@ -213,7 +213,9 @@ export class RequestPipeline implements BodySource {
       const { plugin, order, hook } = hooks[index]!
       try {
         const before = exchange.consumer
-        const outcome = hook(exchange)
+        const outcome = exchange.timings
+          ? exchange.timings.timeHook(plugin, 'request', () => hook(exchange))
+          : hook(exchange)
         if (outcome !== undefined) {
           if (outcome instanceof Promise) return this.#await(outcome, plugin, order)
           return this.#reply(outcome, order)

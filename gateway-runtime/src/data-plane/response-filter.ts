@@ -149,7 +149,10 @@ export class ResponseFilter implements Downstream {
     for (let index = from; index < this.#hooks.length; index++) {
       const { plugin, hook } = this.#hooks[index]!
       try {
-        const outcome = hook(this.#exchange, response)
+        const { timings } = this.#exchange
+        const outcome = timings
+          ? timings.timeHook(plugin, 'response', () => hook(this.#exchange, response))
+          : hook(this.#exchange, response)
         if (!(outcome instanceof Promise)) continue
         this.#isDeciding = true
         const proceed = (act: () => void) => {

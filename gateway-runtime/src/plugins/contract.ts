@@ -101,6 +101,10 @@ export interface Exchange {
   readonly consumer: Consumer | undefined
   /** Claims of a token that was verified. */
   readonly claims: Readonly<Record<string, unknown>> | undefined
+  /** Of the trace that the request belongs to, for access.log: 32 lower-case hexadecimal digits. */
+  traceId: string | undefined
+  /** What took how long, from the first call on: whoever asks for it costs the request a little time. */
+  recordTimings(): RequestTimings
   /**
    * Says who the client is. Plugins of the consumer take the place of those of the route from here on. The first of
    * several authentication plugins that knows the client counts.
@@ -121,6 +125,35 @@ export interface Exchange {
   setResponseHeader(name: string, value: string): void
   /** Keeps a header of the upstream from the client. */
   removeResponseHeader(name: string): void
+}
+
+/** What a plugin has done with a request. Times are those of `performance.now()`, in milliseconds. */
+export interface PluginTiming {
+  readonly plugin: string
+  readonly phase: 'request' | 'response'
+  readonly startedAt: number
+  readonly duration: number
+}
+
+/** One try of a target. */
+export interface AttemptTiming {
+  /** host:port */
+  readonly target: string
+  readonly startedAt: number
+  /** Until the head of its answer, or its failure; undefined: it was still awaited. */
+  readonly duration: number | undefined
+  /** Of its answer. */
+  readonly status: number | undefined
+  /** Why it gave none: `connection-refused`. */
+  readonly failure: string | undefined
+}
+
+/** What took how long on the way of one request. */
+export interface RequestTimings {
+  /** When the head of the request was there. */
+  readonly startedAt: number
+  readonly plugins: readonly PluginTiming[]
+  readonly attempts: readonly AttemptTiming[]
 }
 
 /** What became of a request, when it is over. */
@@ -213,8 +246,23 @@ export interface PluginNode {
   broadcast(message: unknown): void
 }
 
+/** A metric that a plugin adds to those of the node: `gatehouse_NAME`. */
+export interface PluginMetric {
+  readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  /** `suffix`: `_bucket`, `_sum` or `_count` of a histogram. */
+  readonly samples: readonly {
+    readonly suffix?: string
+    readonly labels: Readonly<Record<string, string>>
+    readonly value: number
+  }[]
+}
+
 /** The part of a plugin that runs once on the node. */
 export interface PluginService {
+  /** What a scrape shows of it; must not wait. Of several services, metrics of one name are shown as one. */
+  metrics?(): readonly PluginMetric[]
   /** Answers `call` of a worker. */
   onCall?(message: unknown): unknown
   /** Ends all that was begun. */

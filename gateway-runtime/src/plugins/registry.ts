@@ -12,6 +12,7 @@ import type { PluginDefinition } from './contract.ts'
 import { fileLog } from './logging/file-log.ts'
 import { httpLog } from './logging/http-log.ts'
 import { syslog, tcpLog, udpLog } from './logging/socket-logs.ts'
+import { prometheus } from './metrics/prometheus.ts'
 import { proxyCache } from './proxy-cache/proxy-cache.ts'
 import { rateLimiting } from './rate-limiting/rate-limiting.ts'
 import { botDetection } from './request-response/bot-detection.ts'
@@ -24,6 +25,7 @@ import { requestTransformer } from './request-response/request-transformer.ts'
 import { requestValidator } from './request-response/request-validator.ts'
 import { responseTransformer } from './request-response/response-transformer.ts'
 import { securityHeaders } from './request-response/security-headers.ts'
+import { opentelemetry } from './tracing/opentelemetry.ts'
 import { waf } from './waf/waf.ts'
 
 // A plugin is typed by its own schema; seen from outside, its configuration is what that schema has parsed.
@@ -45,6 +47,8 @@ const ownPlugins = [
   tcpLog,
   udpLog,
   syslog,
+  opentelemetry,
+  prometheus,
   botDetection,
   compression,
   correlationId,

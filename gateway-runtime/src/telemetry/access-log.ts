@@ -59,6 +59,7 @@ export class AccessLog {
     if (exchange.destination) line += `,"service":"${exchange.destination.service.name}"`
     if (exchange.consumer) line += `,"consumer":"${exchange.consumer.name}"`
     if (exchange.target) line += `,"target":"${exchange.target}","attempts":${exchange.attempts}`
+    if (exchange.traceId) line += `,"trace_id":"${exchange.traceId}"`
     if (exchange.code) line += `,"code":"${exchange.code}"`
     if (facts.tlsVersion) line += `,"tls_version":"${facts.tlsVersion}"`
     if (facts.clientCertificate) line += `,"client_certificate":${quote(facts.clientCertificate.subject)}`

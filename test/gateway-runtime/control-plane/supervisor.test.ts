@@ -84,6 +84,7 @@ test('a worker that dies is replaced, the others go on, and what was counted sta
     names: new Map(),
     redis: undefined,
     certificates: [],
+    plugins: [],
   }
   expect(renderMetrics(supervisor.memory, supervisor.snapshot, facts)).toContain(
     'requests_total{code="200"} 30',

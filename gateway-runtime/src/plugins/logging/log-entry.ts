@@ -24,6 +24,7 @@ export function logEntry(exchange: Exchange, outcome: Outcome): object {
     consumer: exchange.consumer?.name,
     target: outcome.target,
     attempts: outcome.attempts,
+    trace_id: exchange.traceId,
     code: outcome.code,
     user_agent: request.header('user-agent'),
   }

@@ -4,7 +4,8 @@ import { LogBatcher } from './log-batcher.ts'
 import { logEntry } from './log-entry.ts'
 import { LogQueue, type LogSink } from './log-queue.ts'
 
-const common = {
+/** Settings of whatever waits in a `LogQueue`. */
+export const queueShape = {
   queue_bytes: z
     .int()
     .min(65_536)
@@ -31,8 +32,8 @@ interface LogPlugin<Shape extends z.ZodRawShape> {
 
 /** A plugin that writes a line of JSON for each request, away from its way. */
 export const defineLogPlugin = <Shape extends z.ZodRawShape>(plugin: LogPlugin<Shape>) => {
-  const config = z.strictObject({ ...plugin.shape, ...common })
-  type Config = z.output<typeof config> & z.output<z.ZodObject<typeof common>>
+  const config = z.strictObject({ ...plugin.shape, ...queueShape })
+  type Config = z.output<typeof config> & z.output<z.ZodObject<typeof queueShape>>
   return definePlugin({
     name: plugin.name,
     order: plugin.order,

@@ -2,9 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Where lines go. */
 export interface LogSink {
-  /** Rejected where it is not known that all have arrived: they are sent again. */
+  /** Rejected where it is not known that all have arrived: they are sent again, but after `LinesRefused`. */
   send(lines: readonly string[]): Promise<void>
   close(): void
+}
+
+/** The sink does not take these lines, and would not if they were sent again. */
+export class LinesRefused extends Error {
+  override readonly name = 'LinesRefused'
+  /** How many of the batch. */
+  readonly lines: number
+
+  constructor(lines: number, reason: string) {
+    super(reason)
+    this.lines = lines
+  }
 }
 
 export interface QueueSettings {
@@ -81,6 +93,10 @@ export class LogQueue {
   /** Returns whether to go on. */
   async #retryLater(batch: readonly string[], error: Error): Promise<boolean> {
     if (this.#failures++ === 0) this.#onProblem(error.message)
+    if (error instanceof LinesRefused) {
+      this.#dropped += error.lines
+      return true
+    }
     this.#lines.unshift(...batch)
     for (const line of batch) this.#bytes += line.length
     this.#dropOldest()
