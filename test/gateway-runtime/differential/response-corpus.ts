@@ -101,6 +101,7 @@ const broken: ResponseCase[] = [
   bad('chunked twice', ok('0\r\n\r\n', 'Transfer-Encoding: chunked', 'Transfer-Encoding: chunked')),
   bad('gzip, chunked', ok('0\r\n\r\n', 'Transfer-Encoding: gzip, chunked')),
   bad('identity', ok('abc', 'Transfer-Encoding: identity')),
+  bad('a tab behind chunked', ok('3\r\nabc\r\n0\r\n\r\n', 'Transfer-Encoding: chunked\t')),
   bad('xchunked', ok('abc', 'Transfer-Encoding: xchunked')),
   bad('chunks in HTTP/1.0', `${lines('HTTP/1.0 200 OK', 'Transfer-Encoding: chunked')}0\r\n\r\n`),
   bad(

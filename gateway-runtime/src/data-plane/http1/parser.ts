@@ -352,8 +352,12 @@ export class Parser {
     const names: HeaderName[] = new Array(count)
     const values: string[] = new Array(count)
     for (let field = 0, at = 0; field < count; field++, at += 4) {
-      names[field] = headerName(text.substring(offsets[at]!, offsets[at + 1]!))
+      const name = headerName(text.substring(offsets[at]!, offsets[at + 1]!))
+      names[field] = name
       values[field] = text.substring(offsets[at + 2]!, this.#trimmedEnd(offsets[at + 2]!, offsets[at + 3]!))
+      // llhttp does not know `chunked` before a tab and would read the body to the end of the connection.
+      if (name.kind === HeaderKind.transferEncoding && this.#chunk[offsets[at + 3]! - 1] === 0x09)
+        throw new ParseError('malformed', 'a tab behind the transfer coding')
     }
     const isRequest = this.#isRequest
     const method = isRequest ? methodNames[wasm.llhttp_get_method(this.#pointer)]! : ''
