@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { S3Object } from '@cdktf/provider-aws/lib/s3-object/index.js'
+import { Fn } from 'cdktf'
 import { Construct } from 'constructs'
 import { checkProps } from '../errors.ts'
 import { literal } from '../terraform.ts'
@@ -22,6 +23,11 @@ export interface ConfigBucketProps {
   readonly name: string
   /** Configuration files by name (`config.yaml`, `services.yaml`), as people wrote them. */
   readonly files: Readonly<Record<string, string>>
+  /**
+   * More of them, in which Terraform puts what is known only when it deploys: a dollar sign and a brace begin an expression.
+   * @default none
+   */
+  readonly templates?: Readonly<Record<string, string>>
   /**
    * Encrypts the files.
    * @default a new `EncryptionKey`
@@ -49,10 +55,10 @@ export class ConfigBucket extends Construct implements ConfigSource {
 
   constructor(scope: Construct, id: string, props: ConfigBucketProps) {
     super(scope, id)
-    const { name, files } = props
+    const { name, files, templates = {} } = props
     checkProps(this, [
       ['config.yaml' in files, 'files: config.yaml is missing'],
-      ...Object.keys(files).map(
+      ...Object.keys({ ...files, ...templates }).map(
         (file) =>
           [
             /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.ya?ml$/.test(file),
@@ -66,7 +72,7 @@ export class ConfigBucket extends Construct implements ConfigSource {
       new S3Object(this, id, {
         bucket: bucket.name,
         key: objectKey,
-        content: literal(content),
+        content,
         contentType: 'text/plain; charset=utf-8',
         kmsKeyId: key.arn,
         serverSideEncryption: 'aws:kms',
@@ -75,9 +81,10 @@ export class ConfigBucket extends Construct implements ConfigSource {
         lifecycle: { createBeforeDestroy: true },
         dependsOn: [bucket.policy, ...dependsOn],
       })
-    const entries = Object.entries(files)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([file, content]) => ({ file, content, hash: sha256(content) }))
+    const entries = [
+      ...Object.entries(files).map(([file, text]) => ({ file, content: literal(text), hash: sha256(text) })),
+      ...Object.entries(templates).map(([file, text]) => ({ file, content: text, hash: Fn.sha256(text) })),
+    ].sort((a, b) => (a.file < b.file ? -1 : 1))
     const objects = entries.map(({ file, content, hash }) =>
       put(`file-${file}`, `files/${hash}-${file}`, content),
     )

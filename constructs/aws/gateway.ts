@@ -1,5 +1,6 @@
 import { Aspects } from 'cdktf'
 import { Construct } from 'constructs'
+import { accountOf } from './account.ts'
 import type { AlarmTopics } from './alarm.ts'
 import { Alerts } from './alerts.ts'
 import { PermissionsBoundary, TagAll } from './aspects.ts'
@@ -149,7 +150,12 @@ export class Gateway extends Construct {
   }
 
   protected createConfigSource({ name, configuration }: GatewayProps): ConfigSource {
-    return new ConfigBucket(this, 'configuration', { name, files: configuration, key: this.key })
+    return new ConfigBucket(this, 'configuration', {
+      name,
+      files: configuration,
+      templates: redisTemplate(this.redis, accountOf(this).region, configuration),
+      key: this.key,
+    })
   }
 
   protected createDns({ dnsZone, domains, parts }: GatewayProps): GatewayDns {
@@ -264,6 +270,21 @@ export class Gateway extends Construct {
       })
     letNodesReach(this.redis, 'redis')
     if (this.database) letNodesReach(this.database, 'database')
+  }
+}
+
+/** How nodes reach Redis, with their role for a password, unless the configuration says how. */
+function redisTemplate(
+  { host, port, iamUser }: Redis,
+  region: string,
+  configuration: GatewayProps['configuration'],
+): Record<string, string> {
+  if (!iamUser || Object.values(configuration).some((text) => /^redis:/m.test(text))) return {}
+  const { name, cache } = iamUser
+  return {
+    'gatehouse-redis.yaml': `# Made by the deployment.
+redis: { cluster: ['${host}:${port}'], username: ${name}, aws_iam: { cache: ${cache}, region: '${region}' }, tls: {} }
+`,
   }
 }
 

@@ -21,6 +21,8 @@ export interface Redis {
   readonly port: number
   /** Security group that nodes must be let into. */
   readonly securityGroupId: string
+  /** Whom nodes connect as with their IAM role, and the name of the cluster; undefined where that is not used. */
+  readonly iamUser?: { readonly name: string; readonly cache: string }
   /** Resources that a node may `elasticache:Connect` to with its IAM role; empty where that is not used. */
   readonly connectArns: readonly string[]
 }
@@ -98,6 +100,7 @@ export class RedisCluster extends Construct implements Redis {
   readonly host: string
   readonly port = 6379
   readonly securityGroupId: string
+  readonly iamUser: { readonly name: string; readonly cache: string }
   readonly connectArns: readonly string[]
 
   constructor(scope: Construct, id: string, props: RedisClusterProps) {
@@ -157,6 +160,7 @@ export class RedisCluster extends Construct implements Redis {
     createRedisAlarms(this, { name, shards, replicas, topics: props.alarmTopics })
     this.host = cluster.configurationEndpointAddress
     this.securityGroupId = securityGroup.id
+    this.iamUser = { name: awsName(40, name, 'node'), cache: awsName(40, name) }
     this.connectArns = [cluster.arn, users.node.arn]
   }
 }

@@ -36,8 +36,11 @@ export interface StrictResponse extends Message {
 /** The messages that a stream holds, and what it holds behind them. */
 export interface Reading<M> {
   readonly messages: readonly M[]
-  /** `closed`: the last message ended the connection, and what follows is no message. */
-  readonly rest: 'nothing' | 'incomplete' | 'malformed' | 'closed'
+  /**
+   * `closed`: the last message ended the connection, and what follows is no message. `interim`: interim responses (1xx)
+   * to a request, and no final one.
+   */
+  readonly rest: 'nothing' | 'incomplete' | 'malformed' | 'closed' | 'interim'
   /** Where the rest begins. */
   readonly at: number
   /** Why the rest is no message. */
@@ -230,7 +233,7 @@ function readResponse(cursor: Cursor, method: string, closed: boolean): StrictRe
 
 function readAll<M extends Message>(
   text: string,
-  readOne: (cursor: Cursor, index: number) => M | undefined,
+  readOne: (cursor: Cursor, index: number) => M | 'interim',
 ): Reading<M> {
   const messages: M[] = []
   let at = 0
@@ -239,7 +242,7 @@ function readAll<M extends Message>(
     const cursor = new Cursor(text, at)
     try {
       const message = readOne(cursor, messages.length)
-      if (!message) return end('closed')
+      if (message === 'interim') return end('interim')
       messages.push(message)
       at = cursor.at
       if (!message.persists) return end('closed')
@@ -268,7 +271,7 @@ export function readResponses(
     for (;;) {
       const response = readResponse(cursor, methods[index] ?? 'GET', closed)
       if (response.status >= 200) return response
-      if (cursor.at === text.length) throw new Incomplete('an interim response and no more')
+      if (cursor.at === text.length) return 'interim'
     }
   })
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { awsRegion } from './aws-region.ts'
 import { duration } from './duration.ts'
 
 const serverAddress = z
@@ -25,6 +26,18 @@ export const redisSchema = z
       .max(4_096)
       .optional()
       .describe('Password, best by a reference to a file or variable. Never shown or logged.'),
+    aws_iam: z
+      .strictObject({
+        cache: z
+          .string()
+          .regex(/^[a-z][a-z0-9-]{0,49}$/, 'expected the name of a cluster in ElastiCache, lower-case')
+          .describe('Name of the replication group in ElastiCache.'),
+        region: awsRegion,
+      })
+      .optional()
+      .describe(
+        'Shows ElastiCache a token of the IAM role of the node in place of a password, renewed before it expires.',
+      ),
     tls: z
       .strictObject({
         ca: pem.optional().describe('PEM file with the authorities of the servers; those of the system.'),
@@ -52,9 +65,16 @@ export const redisSchema = z
       .default(200)
       .describe('Time for an answer; past it a command has failed, and the server counts as unreachable.'),
   })
-  .refine(({ username, password }) => username === undefined || password !== undefined, {
-    path: ['username'],
-    message: 'a username goes with a password',
+  .refine(
+    ({ username, password, aws_iam }) =>
+      aws_iam
+        ? username !== undefined && password === undefined
+        : username === undefined || password !== undefined,
+    { path: ['username'], message: 'a username goes with a password or with aws_iam, and aws_iam with it' },
+  )
+  .refine(({ aws_iam, tls }) => !aws_iam || tls, {
+    path: ['aws_iam'],
+    message: 'ElastiCache takes IAM tokens over TLS only: give tls: {} too',
   })
 
 export type RedisSettings = z.output<typeof redisSchema>

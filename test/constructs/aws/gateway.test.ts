@@ -264,7 +264,21 @@ describe('Gateway', () => {
       objects.map(() => ['text/plain; charset=utf-8', 'aws:kms']),
     )
     const manifest = objects.find((object) => object.key === 'current')!
-    expect(manifest.content).toMatch(/^[0-9a-f]{64} {2}config\.yaml\n[0-9a-f]{64} {2}services\.yaml\n$/)
+    expect(manifest.content).toMatch(
+      /^[0-9a-f]{64} {2}config\.yaml\n\$\{sha256\(.+\)\} {2}gatehouse-redis\.yaml\n[0-9a-f]{64} {2}services\.yaml\n$/,
+    )
+  })
+
+  test('tells nodes where Redis is and that they show it their role, in what they follow', () => {
+    const files = (synthesized: Synthesized) =>
+      all(synthesized, 'aws_s3_object').filter(({ content }) => /^redis:/m.test(String(content)))
+    const [file] = files(json)
+    expect(file?.content).toMatch(
+      /redis: \{ cluster: \['\$\{aws_elasticache_replication_group\.\w+\.configuration_endpoint_address\}:6379'\], username: gatehouse-test-node, aws_iam: \{ cache: gatehouse-test, region: '\$\{.+\}' \}, tls: \{\} \}/,
+    )
+    expect(file?.key).toMatch(/^files\/\$\{sha256\(.+\)\}-gatehouse-redis\.yaml$/)
+    const own = { 'config.yaml': 'redis: { cluster: [10.0.0.1] }\n' }
+    expect(files(gateway({ configuration: own })).map(({ content }) => content)).toEqual([own['config.yaml']])
   })
 
   test('looks the image up by architecture', () => {

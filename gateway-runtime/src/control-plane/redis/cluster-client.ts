@@ -1,5 +1,7 @@
 import { createCluster } from '@redis/client'
 import type { RedisSettings } from '../../config/redis-settings.ts'
+import { IamTokens } from '../aws/iam-token.ts'
+import { iamCredentials } from './iam-credentials.ts'
 import { RedisError, type RedisScript, type ScriptReply } from './redis.ts'
 
 const longestReconnectDelay = 1_000
@@ -33,14 +35,25 @@ function newCluster(settings: RedisSettings, tls: RedisTls | undefined, addresse
       socket,
       disableOfflineQueue: true,
       commandsQueueMaxLength: mostCommandsAtOnce,
-      ...(settings.username !== undefined && { username: settings.username }),
-      ...(settings.password !== undefined && { password: settings.password }),
+      ...authentication(settings),
     },
     // So the cluster knows how many replicas there are; they are not connected to until they are asked.
     useReplicas: true,
     minimizeConnections: true,
     maxCommandRedirections: 3,
   })
+}
+
+function authentication({ username, password, aws_iam }: RedisSettings) {
+  if (aws_iam) {
+    const { cache, region } = aws_iam
+    return {
+      credentialsProvider: iamCredentials(
+        new IamTokens({ service: 'elasticache', host: cache, user: username!, region }),
+      ),
+    }
+  }
+  return { ...(username !== undefined && { username }), ...(password !== undefined && { password }) }
 }
 
 function hostAndPort(address: string): { host: string; port: number } {

@@ -4,6 +4,7 @@ import pg from 'pg'
 import { type FolderContents, readFolder, writeFolder } from '../../config/index.ts'
 import type { PostgresSettings } from '../../config/postgres-settings.ts'
 import type { ErrorLog } from '../../telemetry/error-log.ts'
+import { IamTokens } from '../aws/iam-token.ts'
 import { FolderWatcher } from '../folder-watcher.ts'
 import { OperationalError } from '../operational-error.ts'
 import { migrate } from './postgres-migrations.ts'
@@ -19,6 +20,19 @@ export class StoreUnreachable extends Error {
 class StoreConflict extends Error {
   override readonly name = 'StoreConflict'
   readonly code = 'store-conflict'
+}
+
+/** A token is asked for with every connection: none is used past its time. */
+function passwordOf({ url, password, aws_iam }: PostgresSettings): Pick<pg.ClientConfig, 'password'> {
+  if (!aws_iam) return password === undefined ? {} : { password }
+  const { hostname, port, username } = new URL(url)
+  const tokens = new IamTokens({
+    service: 'rds-db',
+    host: `${hostname}:${port || 5_432}`,
+    user: decodeURIComponent(username),
+    region: aws_iam.region,
+  })
+  return { password: () => tokens.next() }
 }
 
 /** The name that the document has among the texts of the folder. */
@@ -60,7 +74,7 @@ export class PostgresSource implements ConfigurationSource {
     this.#errorLog = errorLog
     this.#connection = {
       connectionString: settings.url,
-      ...(settings.password !== undefined && { password: settings.password }),
+      ...passwordOf(settings),
       connectionTimeoutMillis: settings.connect_timeout,
       query_timeout: settings.timeout,
       statement_timeout: settings.timeout,
