@@ -14,6 +14,7 @@ const packages = {
   mmdebstrap: 'mmdebstrap',
   'systemd-nspawn': 'systemd-container',
   lintian: 'lintian',
+  promtool: 'prometheus',
   pebble: 'pebble',
   'pebble-challtestsrv': 'pebble',
 } as const

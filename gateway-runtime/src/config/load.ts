@@ -143,7 +143,10 @@ function absolutePaths(folder: string, configuration: Configuration): Configurat
   return {
     ...configuration,
     plugin_files: configuration.plugin_files.map((path) => resolve(folder, path)),
-    logs: { ...configuration.logs, directory: resolve(folder, configuration.logs.directory) },
+    logs: {
+      directory: resolve(folder, configuration.logs.directory),
+      export: configuration.logs.export.map((entry) => withPemPaths(folder, entry, ['ca'])),
+    },
     admin: withPemPaths(folder, configuration.admin, ['certificate', 'key', 'client_ca']),
     listeners: configuration.listeners.map((listener) => ({
       ...withPemPaths(folder, listener, ['certificate', 'key']),

@@ -5,6 +5,7 @@ import { adminSchema } from './admin-schema.ts'
 import { dnsSchema } from './dns-settings.ts'
 import { duration } from './duration.ts'
 import { healthChecksSchema } from './health-checks-schema.ts'
+import { logExportSchema } from './log-export-schema.ts'
 import { parseTemplate } from './path-template.ts'
 import { postgresSchema } from './postgres-settings.ts'
 import { redisSchema } from './redis-settings.ts'
@@ -516,7 +517,16 @@ export const configurationSchema = z.strictObject({
     .union([z.literal('auto'), z.int().min(1).max(256)])
     .default('auto')
     .describe('Worker threads; auto: one a core.'),
-  logs: z.strictObject({ directory: z.string().default('/var/log/gateway') }).prefault({}),
+  logs: z
+    .strictObject({
+      directory: z.string().default('/var/log/gateway'),
+      export: z
+        .array(logExportSchema)
+        .max(8)
+        .default([])
+        .describe('Collectors that both logs are sent to as well.'),
+    })
+    .prefault({}),
   store: z
     .enum(['files', 'postgres'])
     .default('files')

@@ -18,6 +18,7 @@ import { readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
 import { TargetHealth } from '../data-plane/upstreams/health.ts'
 import { stateDirectory } from '../state-directory.ts'
 import { ErrorLog } from '../telemetry/error-log.ts'
+import { LogExports } from '../telemetry/export/log-exports.ts'
 import { version } from '../version.ts'
 import type { TlsMaterial } from '../worker-messages.ts'
 import { createAdminApi } from './admin-api/admin-api.ts'
@@ -73,6 +74,7 @@ export class GatewayNode {
   #auditLog: AuditLog | undefined
   #times: EntityTimes | undefined
   #history: History | undefined
+  #logExports: LogExports | undefined
   #postgres: PostgresSource | undefined
   #supervisor: Supervisor | undefined
   #healthChecks: HealthChecks | undefined
@@ -104,6 +106,7 @@ export class GatewayNode {
     const token = openAdminToken(state)
     this.#times = new EntityTimes(state)
     this.#history = new History(state)
+    this.#logExports = new LogExports(configuration.logs.directory, state, this.#errorLog)
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     const settings = { workers, logDirectory: configuration.logs.directory }
     this.#names = new NameResolver(this.#errorLog, (name, addresses) =>
@@ -207,6 +210,7 @@ export class GatewayNode {
     await supervisor?.stop()
     await this.#redis?.close()
     this.#errorLog?.write('info', 'gateway stopped')
+    await this.#logExports?.close()
     this.#errorLog?.close()
     this.#auditLog?.close()
     this.#times?.close()
@@ -241,6 +245,7 @@ export class GatewayNode {
       throw error
     }
     this.#tlsFiles.watch(tls)
+    await this.#logExports!.apply(configuration.logs.export)
     await this.#orderCertificates(snapshot, configuration, tls)
     this.#healthChecks!.apply(snapshot)
     this.#ticketKeys.rotateEvery(snapshot.tls.ticket_rotation)
@@ -353,6 +358,7 @@ export class GatewayNode {
       redis: this.#redis?.facts,
       certificates: this.#ordered!.states,
       plugins: supervisor.pluginMetrics,
+      logExports: this.#logExports!.states,
     }
     return renderMetrics(supervisor.memory, supervisor.snapshot, facts)
   }
@@ -385,6 +391,11 @@ export class GatewayNode {
       },
       targets,
       redis: this.#redis?.facts ?? null,
+      log_exports: this.#logExports!.states.map(({ backlogBytes, problem, ...state }) => ({
+        ...state,
+        backlog_bytes: backlogBytes,
+        problem: problem ?? null,
+      })),
       certificates: this.#ordered!.states.map(describeCertificate),
     }
   }

@@ -4,6 +4,7 @@ import { circuitStates, readCircuit } from '../data-plane/upstreams/circuit-brea
 import { healthStates, TargetHealth } from '../data-plane/upstreams/health.ts'
 import type { PluginMetric } from '../plugins/contract.ts'
 import { plugins } from '../plugins/registry.ts'
+import type { ExportState } from '../telemetry/export/log-exporter.ts'
 import {
   blockOffset,
   durationBuckets,
@@ -34,6 +35,7 @@ export interface NodeFacts {
   readonly redis: (RedisFacts & { readonly nodes: number }) | undefined
   /** Those that the gateway orders itself. */
   readonly certificates: readonly CertificateState[]
+  readonly logExports: readonly ExportState[]
   /** What plugins add. */
   readonly plugins: readonly PluginMetric[]
 }
@@ -79,6 +81,7 @@ export function renderMetrics(
   renderNames(text, facts.names)
   if (facts.redis) renderRedis(text, facts.redis)
   if (facts.certificates.length > 0) renderCertificates(text, facts.certificates)
+  if (facts.logExports.length > 0) renderLogExports(text, facts.logExports)
   if (snapshot) {
     renderRoutes(text, snapshot, memory.metricBlocks, sum)
     renderCircuits(text, snapshot, memory)
@@ -248,6 +251,21 @@ function renderRedis(text: MetricsText, redis: NonNullable<NodeFacts['redis']>):
     redis.failures,
   )
   text.single('cluster_nodes', 'gauge', 'Gateways that share this Redis and live.', redis.nodes)
+}
+
+function renderLogExports(text: MetricsText, exports: readonly ExportState[]): void {
+  text.family(
+    'log_export_lines_total',
+    'counter',
+    'Lines of a log that a collector was sent, or that were given up.',
+  )
+  for (const { target, log, sent, lost } of exports) {
+    text.sample('log_export_lines_total', { target, log, result: 'sent' }, sent)
+    text.sample('log_export_lines_total', { target, log, result: 'lost' }, lost)
+  }
+  text.family('log_export_backlog_bytes', 'gauge', 'Bytes of a log that wait for a collector.')
+  for (const { target, log, backlogBytes } of exports)
+    text.sample('log_export_backlog_bytes', { target, log }, backlogBytes)
 }
 
 function renderCertificates(text: MetricsText, certificates: readonly CertificateState[]): void {

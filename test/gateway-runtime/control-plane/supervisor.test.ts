@@ -85,6 +85,7 @@ test('a worker that dies is replaced, the others go on, and what was counted sta
     redis: undefined,
     certificates: [],
     plugins: [],
+    logExports: [],
   }
   expect(renderMetrics(supervisor.memory, supervisor.snapshot, facts)).toContain(
     'requests_total{code="200"} 30',
