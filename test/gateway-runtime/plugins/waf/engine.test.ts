@@ -130,6 +130,22 @@ describe('rules', () => {
     expect(ids(load(), request("/?name=O'Brien"))).toEqual([])
   })
 
+  test.each([
+    "1' OR username LIKE '%admin%",
+    "1'/**/OR/**/username/**/=/**/'x",
+    'x" and t.name <> "y',
+    `${'a'.repeat(600)} AND 1=CAST((SELECT version()) AS int)`,
+  ])('an injection that compares a name is found: %s', (text) => {
+    expect(ids(load(), request(`/?q=${encodeURIComponent(text)}`))).toEqual([106, 900])
+  })
+
+  test.each(["Rock 'n' roll or pop, and name it", "it's O'Brien or Smith", 'a or b = c', 'x and 1 of 2'])(
+    'ordinary text with names and quotes passes: %s',
+    (text) => {
+      expect(ids(load(), request(`/?q=${encodeURIComponent(text)}`))).toEqual([])
+    },
+  )
+
   test('rules that cannot be taken are told, with the reason', () => {
     const { report } = load()
     expect(report.signatures).toEqual(['TEST/1.0'])

@@ -1,6 +1,7 @@
 import type { DDWAF } from '@datadog/native-appsec'
 import { loadAppsec } from '../native-packages.ts'
 import { isAlphanumeric, isSpace } from '../transformations/bytes.ts'
+import { namesAsNumbers } from './sql-names.ts'
 
 /** libddwaf cuts strings here; longer ones are looked at in windows that overlap. */
 const windowSize = 4_000
@@ -45,7 +46,8 @@ export type Detector = (texts: readonly string[], timeLeft: number) => boolean
 /** SQL injection. */
 export const sqlInjection: Detector = (texts, timeLeft) => {
   // One word is one token, and no fingerprint of one token is an injection.
-  const looked = texts.filter((text) => !isOneWord(text)).map(shortenRuns)
+  const words = texts.filter((text) => !isOneWord(text)).map(shortenRuns)
+  const looked = [...words, ...words.flatMap((text) => namesAsNumbers(text.slice(0, windowSize)) ?? [])]
   if (
     ask(
       'sqli',
