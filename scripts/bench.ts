@@ -5,6 +5,7 @@ import { chart } from './bench/chart.ts'
 import { markdown } from './bench/markdown.ts'
 import { peers, peersNamed } from './bench/peers.ts'
 import { ordinaryPeers, pluginPeers, withoutPlugins } from './bench/plugins.ts'
+import { reloadPeers, steady } from './bench/reload.ts'
 import { differenceTable, figureTable, type Report, ratioTable, remarks } from './bench/report.ts'
 import { benchRouter, routerTable } from './bench/router.ts'
 import { bench } from './bench/run.ts'
@@ -87,9 +88,10 @@ async function write(report: Report): Promise<void> {
 
 async function compareProxies(rounds: number, seconds: number): Promise<void> {
   const chosen = chosenScenarios()
-  const comparedIn = ({ apiKey }: Scenario) => {
+  const comparedIn = ({ apiKey, reloads }: Scenario) => {
     if (values.plugins) return { peers: pluginPeers, base: withoutPlugins.name }
     if (apiKey) return { peers: ordinaryPeers, base: withoutPlugins.name }
+    if (reloads) return { peers: reloadPeers, base: steady.name }
     return { peers: values.peers === undefined ? peers : peersNamed(values.peers), base: 'nginx' }
   }
   const tools = await findTools()

@@ -40,6 +40,8 @@ export interface Peer {
   readonly cannot: (scenario: Scenario, tools: Tools) => string | undefined
   /** Starts it and waits until it listens. */
   readonly start: (setup: PeerSetup) => Promise<Program>
+  /** What happens to it while it is under load; returns what ends that. */
+  readonly duringLoad?: (setup: PeerSetup) => () => void
 }
 
 /** Waits until a program answers on its port; stops it and throws with what it wrote when it does not. */

@@ -11,7 +11,7 @@ import {
 import { loadWithH2load } from './h2load.ts'
 import { openIdleConnections, settle } from './idle-connections.ts'
 import { type Measured, measureInTurn, type Sample } from './measure.ts'
-import type { Peer, Pin } from './peer.ts'
+import type { Peer, PeerSetup, Pin } from './peer.ts'
 import { cpuTime, residentMemory } from './process-cost.ts'
 import { describeMachine, type Report, reportOf } from './report.ts'
 import { pathOf, type Scenario } from './scenarios.ts'
@@ -39,6 +39,7 @@ interface RunningPeer {
   readonly peer: Peer
   readonly program: Program
   readonly port: number
+  readonly setup: PeerSetup
 }
 
 /**
@@ -116,7 +117,7 @@ class Place {
     const port = await freePort()
     const directory = await mkdtemp(join(this.#directory, `${peer.name}-`))
     await chmod(directory, 0o711)
-    const program = await peer.start({
+    const setup: PeerSetup = {
       scenario,
       tools,
       pin: this.#pinTo(0),
@@ -125,9 +126,10 @@ class Place {
       upstreamPort: this.#upstreamPort,
       certificate: this.#certificate,
       ...(profileDirectory && { profileDirectory }),
-    })
+    }
+    const program = await peer.start(setup)
     this.#programs.add(program)
-    return { name: peer.name, peer, program, port }
+    return { name: peer.name, peer, program, port, setup }
   }
 
   async stop({ program }: RunningPeer): Promise<void> {
@@ -140,15 +142,17 @@ class Place {
   }
 
   /** One round of load, with what it cost the peer. */
-  async load({ name, program, port }: RunningPeer, seconds: number): Promise<Sample> {
+  async load({ name, peer, program, port, setup }: RunningPeer, seconds: number): Promise<Sample> {
     const { scenario, tools } = this.options
     const directory = join(this.#directory, 'load')
     await mkdir(directory, { recursive: true })
     const common = { pin: this.#pinTo(1), directory, scenario, port, seconds }
     const before = await cpuTime(program.pid)
+    const end = peer.duringLoad?.(setup)
     const { requests, duration, errors, p50, p99 } = await (scenario.protocol === 'h2'
       ? loadWithH2load({ ...common, tool: tools.h2load! })
-      : loadWithWrk({ ...common, tool: tools.wrk }))
+      : loadWithWrk({ ...common, tool: tools.wrk })
+    ).finally(end)
     const used = (await cpuTime(program.pid)) - before
     if (errors > 0 || requests === 0) throw new Error(`${name} gave ${errors} errors in ${requests} requests`)
     return {

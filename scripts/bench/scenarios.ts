@@ -19,6 +19,8 @@ export interface Scenario {
   readonly routes: number
   /** Whether requests have an API key, and the gateway the plugins that ask for it. */
   readonly apiKey?: true
+  /** Whether the gateway is compared with itself, while its configuration changes. */
+  readonly reloads?: true
 }
 
 /** What requests show, where a scenario has one. */
@@ -58,6 +60,13 @@ export const scenarios: readonly Scenario[] = [
     name: 'plugins',
     title: 'small answers with the plugins of an ordinary API, beside the gateway without any',
     apiKey: true,
+  },
+  {
+    ...usual,
+    name: 'reload',
+    title: 'small answers with 1,000 routes, beside the gateway whose configuration changes meanwhile',
+    routes: 1_000,
+    reloads: true,
   },
   { ...usual, name: 'idle', title: '10,000 idle connections', use: 'idle', connections: 10_000 },
 ]
