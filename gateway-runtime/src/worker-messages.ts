@@ -23,8 +23,13 @@ export interface SharedMemory {
 /** Name of a target → its addresses, IPv6 first; without names of which none were found yet. */
 export type Addresses = ReadonlyMap<string, readonly string[]>
 
-/** Token → key authorization (RFC 8555 section 8.1) of each challenge that an authority may ask for now. */
-export type ChallengeResponses = ReadonlyMap<string, string>
+/** What challenges are answered with that authorities may ask for now. */
+export interface Challenges {
+  /** Token → key authorization (RFC 8555 section 8.3). */
+  readonly http: ReadonlyMap<string, string>
+  /** Server name → certificate and key for acme-tls/1, in PEM (RFC 8737). */
+  readonly tls: ReadonlyMap<string, { readonly certificate: string; readonly key: string }>
+}
 
 /** A certificate that is shown to clients which name one of its hosts. */
 export interface ServerCertificate {
@@ -65,8 +70,8 @@ export type MessageToWorker =
   | { readonly type: 'ticket-keys'; readonly ticketKeys: Uint8Array }
   /** All certificates that there are by now, those of the snapshot among them. */
   | { readonly type: 'certificates'; readonly certificates: readonly ServerCertificate[] }
-  /** Answers to HTTP-01 challenges, in place of those before; `version`: a number that the worker repeats. */
-  | { readonly type: 'challenges'; readonly version: number; readonly responses: ChallengeResponses }
+  /** Answers to challenges, in place of those before; `version`: a number that the worker repeats. */
+  | { readonly type: 'challenges'; readonly version: number; readonly challenges: Challenges }
   | { readonly type: 'plugin-broadcast'; readonly plugin: string; readonly message: unknown }
   | ({ readonly type: 'plugin-answer'; readonly call: number } & PluginAnswer)
   /** The addresses of these names are others now. */

@@ -27,7 +27,7 @@ async function handle(message: MessageToWorker): Promise<void> {
       dataPlane.useCertificates(message.certificates)
       break
     case 'challenges':
-      dataPlane.challenges = message.responses
+      dataPlane.useChallenges(message.challenges)
       send({ type: 'challenges-taken', version: message.version })
       break
     case 'plugin-broadcast':

@@ -19,6 +19,8 @@ export interface Pebble {
   readonly directory: string
   /** Path of a PEM file that its own server is checked by. */
   readonly ca: string
+  /** Paths of the certificate and key of its own server, for localhost. */
+  readonly tls: { readonly certificate: string; readonly key: string }
   /** The certificate that it signs with, in PEM. */
   root(): Promise<string>
   /** How many orders it has taken. */
@@ -72,6 +74,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
   return {
     directory,
     ca,
+    tls: files,
     stop,
     root: () => get(`https://localhost:${management}/roots/0`),
     orders: () => pebble.output().match(/There are now \d+ orders/g)?.length ?? 0,

@@ -280,6 +280,17 @@ class Checks {
     const { store, postgres } = this.#values.value as { store?: unknown; postgres?: unknown }
     if (store === 'postgres' && postgres === undefined)
       this.#report(['store'], () => 'store: postgres needs postgres, with its url')
+    this.#certificateStoreIsThere()
+  }
+
+  #certificateStoreIsThere(): void {
+    const { certificate_store: store, postgres, redis } = this.#values.value as Record<string, unknown>
+    const kind = isMapping(store) ? store.kind : undefined
+    const report = (needed: string) =>
+      this.#report(['certificate_store', 'kind'], () => `a certificate store of kind ${kind} needs ${needed}`)
+    if (kind === 'postgres' && postgres === undefined) report('postgres, with its url')
+    if ((kind === 'redis' || kind === 'secrets-manager') && redis === undefined)
+      report('redis, with servers of its cluster')
   }
 
   /** A listener that takes PROXY headers takes them from somebody. */

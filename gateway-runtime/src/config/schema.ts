@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { hasDotSegment, normalizeTarget } from '../data-plane/request-path.ts'
 import { acmeSchema } from './acme-settings.ts'
 import { adminSchema } from './admin-schema.ts'
+import { certificateStoreSchema } from './certificate-store-settings.ts'
 import { dnsSchema } from './dns-settings.ts'
 import { duration } from './duration.ts'
 import { healthChecksSchema } from './health-checks-schema.ts'
@@ -658,6 +659,9 @@ export const configurationSchema = z.strictObject({
     .describe('Files with plugins of your own, TypeScript or JavaScript: see docs/plugins.'),
   plugins: z.array(pluginSchema).default([]),
   certificates: z.array(certificateSchema).max(10_000).default([]),
+  certificate_store: certificateStoreSchema
+    .prefault({})
+    .describe('Where certificates are kept that are ordered or imported.'),
   acme: acmeSchema.optional().describe('Certificates that the gateway orders and renews itself (RFC 8555).'),
 })
 

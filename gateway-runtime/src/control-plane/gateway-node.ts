@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import {
   type Configuration,
@@ -27,9 +26,8 @@ import { sweepKeyFiles } from './admin-api/private-key-files.ts'
 import { adminTlsOptions } from './admin-api/tls.ts'
 import { adminTokenPath, openAdminToken } from './admin-api/token.ts'
 import { AuditLog } from './audit-log.ts'
-import { CertificateFiles } from './certificates/certificate-files.ts'
-import { systemClock } from './certificates/clock.ts'
-import { type CertificateState, OrderedCertificates } from './certificates/ordered-certificates.ts'
+import { needsCertificates } from './certificates/needs-certificates.ts'
+import type { CertificateState, OrderedCertificates } from './certificates/ordered-certificates.ts'
 import { wantedDomains } from './certificates/wanted-domains.ts'
 import { type Cause, type Change, ConfigurationStore, type Current } from './configuration-store.ts'
 import type { NameState } from './dns/followed-name.ts'
@@ -80,6 +78,8 @@ export class GatewayNode {
   #healthChecks: HealthChecks | undefined
   #names: NameResolver | undefined
   #redis: NodeRedis | undefined
+  #state = ''
+  #showsCertificates = false
   #ordered: OrderedCertificates | undefined
   #admin: readonly FastifyInstance[] = []
   #status: Server | undefined
@@ -119,7 +119,7 @@ export class GatewayNode {
       addresses: this.#names.addresses,
       shared: this.#redis,
     })
-    this.#ordered = this.#openOrderedCertificates(state)
+    this.#state = state
     this.#healthChecks = new HealthChecks(this.#supervisor.memory, this.#errorLog)
     const { takePorts } = this.#options
     if (!takePorts) await this.#startStatusServer(configuration)
@@ -194,7 +194,7 @@ export class GatewayNode {
   /** Says "not ready", finishes the requests in flight, and closes everything. */
   async stop(): Promise<void> {
     await this.#store.close()
-    this.#ordered?.close()
+    await this.#ordered?.close()
     this.#tlsFiles.close()
     this.#ticketKeys.close()
     const supervisor = this.#supervisor
@@ -216,22 +216,27 @@ export class GatewayNode {
     this.#times?.close()
   }
 
-  /** The certificates that this node orders itself, kept below its state. */
-  #openOrderedCertificates(state: string): OrderedCertificates {
-    const log = this.#errorLog!
+  /** Opened when it is first needed. */
+  async #openCertificates(configuration: Configuration): Promise<OrderedCertificates> {
     const supervisor = this.#supervisor!
-    return new OrderedCertificates({
-      clock: systemClock,
-      random: Math.random,
-      log,
-      storage: new CertificateFiles(join(state, 'certificates'), (file, reason) =>
-        log.write('error', 'certificate file put aside', { file, reason }),
-      ),
+    const { openCertificates } = await import('./certificates/open-certificates.ts')
+    this.#ordered ??= await openCertificates({
+      ...configuration,
+      state: this.#state,
+      redis: this.#redis?.redis,
+      log: this.#errorLog!,
+      ticketRotation: () => supervisor.snapshot!.tls.ticket_rotation,
       users: {
         show: (certificates) => supervisor.useOrderedCertificates(certificates),
-        answerChallenges: (responses) => supervisor.answerChallenges(responses),
+        answerChallenges: (challenges) => supervisor.answerChallenges(challenges),
+        useTicketKeys: (keys) => this.#ticketKeys.useShared(keys),
       },
     })
+    return this.#ordered
+  }
+
+  get #certificateStates(): readonly CertificateState[] {
+    return this.#ordered?.states ?? []
   }
 
   async #apply(snapshot: Snapshot, { configuration, warnings }: LoadedConfiguration): Promise<void> {
@@ -247,6 +252,7 @@ export class GatewayNode {
     this.#tlsFiles.watch(tls)
     await this.#logExports!.apply(configuration.logs.export)
     await this.#orderCertificates(snapshot, configuration, tls)
+    this.#showsCertificates = true
     this.#healthChecks!.apply(snapshot)
     this.#ticketKeys.rotateEvery(snapshot.tls.ticket_rotation)
     this.#reloads.accepted++
@@ -254,15 +260,23 @@ export class GatewayNode {
     this.#logWarnings(warnings.map(formatProblem))
   }
 
-  async #orderCertificates(snapshot: Snapshot, { acme }: Configuration, tls: TlsMaterial): Promise<void> {
+  async #orderCertificates(
+    snapshot: Snapshot,
+    configuration: Configuration,
+    tls: TlsMaterial,
+  ): Promise<void> {
+    const { acme } = configuration
+    if (!this.#ordered && !needsCertificates(configuration, this.#state)) return
     const { domains, wildcards } = acme
       ? wantedDomains(acme, snapshot, tls.certificates)
       : { domains: [], wildcards: [] }
     if (wildcards.length > 0) {
       const hosts = wildcards.slice(0, 10).join(', ')
-      this.#errorLog!.write('warn', 'no certificate is ordered for wildcard hosts', { hosts })
+      this.#errorLog!.write('warn', 'no certificate is ordered for wildcard hosts: acme.dns is not set', {
+        hosts,
+      })
     }
-    await this.#ordered!.apply(acme, domains)
+    await (await this.#openCertificates(configuration)).apply(acme, domains)
   }
 
   /** Each once, for as long as it stays. */
@@ -313,9 +327,9 @@ export class GatewayNode {
       readiness: () => {
         const { ready, draining } = this.#supervisor!.status
         return {
-          ready,
+          ready: ready && this.#showsCertificates,
           reason: draining ? 'draining' : 'not all workers hold the configuration yet',
-          missing: this.#ordered!.states.flatMap(({ domain, authority }) => (authority ? [] : [domain])),
+          missing: this.#certificateStates.flatMap(({ domain, authority }) => (authority ? [] : [domain])),
         }
       },
     })
@@ -356,7 +370,7 @@ export class GatewayNode {
       reloads: this.#reloads,
       names: this.#names!.states,
       redis: this.#redis?.facts,
-      certificates: this.#ordered!.states,
+      certificates: this.#certificateStates,
       plugins: supervisor.pluginMetrics,
       logExports: this.#logExports!.states,
     }
@@ -391,12 +405,15 @@ export class GatewayNode {
       },
       targets,
       redis: this.#redis?.facts ?? null,
-      log_exports: this.#logExports!.states.map(({ backlogBytes, problem, ...state }) => ({
+<<<<<<< HEAD
+      log_exports: this.#logExports!.states.map((backlogBytes, problem, ...state ) => (
         ...state,
         backlog_bytes: backlogBytes,
-        problem: problem ?? null,
-      })),
+        problem: problem ?? null,)),
       certificates: this.#ordered!.states.map(describeCertificate),
+=======
+      certificates: this.#certificateStates.map(describeCertificate),
+>>>>>>> ce96c2b (Share certificates between nodes: encrypted in Redis or Postgres, ordered under a fenced lease)
     }
   }
 }

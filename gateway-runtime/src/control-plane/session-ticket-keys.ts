@@ -10,6 +10,7 @@ export class SessionTicketKeys {
   #current = randomBytes(48)
   #timer: NodeJS.Timeout | undefined
   #interval = 0
+  #isShared = false
 
   constructor(onRotation: (keys: Uint8Array) => void) {
     this.#onRotation = onRotation
@@ -21,10 +22,18 @@ export class SessionTicketKeys {
 
   /** Makes new keys every so many milliseconds. */
   rotateEvery(interval: number): void {
-    if (interval === this.#interval) return
+    if (interval === this.#interval || this.#isShared) return
     clearInterval(this.#timer)
     this.#interval = interval
     this.#timer = setInterval(() => this.#rotate(), interval).unref()
+  }
+
+  /** Takes those that all nodes have; from then on they change when the nodes' do. */
+  useShared(keys: Uint8Array): void {
+    clearInterval(this.#timer)
+    this.#isShared = true
+    this.#current = Buffer.from(keys)
+    this.#onRotation(this.#current)
   }
 
   close(): void {

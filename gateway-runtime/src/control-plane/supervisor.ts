@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { type PackedSnapshot, packSnapshot } from '../config/packed-snapshot.ts'
 import type { Snapshot } from '../config/snapshot.ts'
@@ -5,7 +6,7 @@ import type { PluginMetric, SharedStore } from '../plugins/contract.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type {
   Addresses,
-  ChallengeResponses,
+  Challenges,
   MessageFromWorker,
   MessageToWorker,
   ServerCertificate,
@@ -55,9 +56,9 @@ export class Supervisor {
   #configured: Configured | undefined
   #ticketKeys: Uint8Array
   #ordered: readonly ServerCertificate[] = []
-  #challenges: { readonly version: number; readonly responses: ChallengeResponses } = {
+  #challenges: { readonly version: number; readonly challenges: Challenges } = {
     version: 0,
-    responses: new Map(),
+    challenges: { http: new Map(), tls: new Map() },
   }
   #draining = false
   #stopped = false
@@ -158,16 +159,18 @@ export class Supervisor {
 
   /** Shows these certificates besides those of the configuration, which come first, from now on. */
   useOrderedCertificates(certificates: readonly ServerCertificate[]): void {
+    if (isDeepStrictEqual(certificates, this.#ordered)) return
     this.#ordered = certificates
     if (!this.#configured) return
     const all = this.#certificatesBeside(this.#configured.tls)
     for (const { worker } of this.#members) post(worker, { type: 'certificates', certificates: all })
   }
 
-  /** Answers HTTP-01 challenges so; resolves when every worker does. Rejected where one does not in time. */
-  async answerChallenges(responses: ChallengeResponses): Promise<void> {
+  /** Answers challenges so; resolves when every worker does. Rejected where one does not in time. */
+  async answerChallenges(challenges: Challenges): Promise<void> {
+    if (isDeepStrictEqual(challenges, this.#challenges.challenges)) return
     const version = this.#challenges.version + 1
-    this.#challenges = { version, responses }
+    this.#challenges = { version, challenges }
     const missing = new Set(this.#members.map(({ index }) => index))
     if (missing.size === 0) return
     const taken = this.#until(

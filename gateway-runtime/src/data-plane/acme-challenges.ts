@@ -1,5 +1,5 @@
 import type { AnswerReply } from '../plugins/contract.ts'
-import type { ChallengeResponses } from '../worker-messages.ts'
+import type { Challenges } from '../worker-messages.ts'
 
 const prefix = '/.well-known/acme-challenge/'
 
@@ -9,7 +9,7 @@ const prefix = '/.well-known/acme-challenge/'
  */
 export function challengeResponse(
   { method, path }: { readonly method: string; readonly path: string },
-  responses: ChallengeResponses,
+  responses: Challenges['http'],
 ): string | undefined {
   if (responses.size === 0 || !path.startsWith(prefix)) return undefined
   return method === 'GET' || method === 'HEAD' ? responses.get(path.slice(prefix.length)) : undefined

@@ -6,7 +6,7 @@ import { ErrorLog } from '../telemetry/error-log.ts'
 import { WorkerMetrics } from '../telemetry/metrics.ts'
 import type {
   Addresses,
-  ChallengeResponses,
+  Challenges,
   MessageFromWorker,
   MessageToWorker,
   ServerCertificate,
@@ -43,7 +43,7 @@ export class DataPlane implements WorkerContext {
   readonly errorLog: ErrorLog
   readonly metrics: WorkerMetrics
   readonly plugins: PluginChannel
-  challenges: ChallengeResponses = new Map()
+  #challenges: Challenges = { http: new Map(), tls: new Map() }
   draining = false
   readonly #settings: WorkerSettings
   readonly #listeners = new Listeners({
@@ -100,6 +100,16 @@ export class DataPlane implements WorkerContext {
     runtime.plugins.settle()
     const kept = new Set(runtime.pools.values())
     for (const pool of previous?.pools.values() ?? []) if (!kept.has(pool)) pool.retire()
+  }
+
+  get challenges(): Challenges {
+    return this.#challenges
+  }
+
+  /** Answers challenges of certificate authorities so from now on. */
+  useChallenges(challenges: Challenges): void {
+    this.#challenges = challenges
+    this.#listeners.useChallenges(challenges.tls)
   }
 
   useTicketKeys(keys: Uint8Array): void {

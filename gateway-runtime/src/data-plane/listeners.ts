@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Listener, TlsSettings } from '../config/schema.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import type { ClientCertificate } from '../plugins/contract.ts'
-import type { ServerCertificate, TlsMaterial } from '../worker-messages.ts'
+import type { Challenges, ServerCertificate, TlsMaterial } from '../worker-messages.ts'
 import type { ClientFacts } from './exchange.ts'
 import type { ConnectionEnds } from './proxy-protocol/connection-ends.ts'
 import { describeClientCertificate } from './tls/client-certificate.ts'
@@ -47,6 +47,7 @@ function keyOf(
 export class Listeners {
   readonly #events: ListenerEvents
   #open = new Map<string, OpenListener>()
+  #challenges: Challenges['tls'] = new Map()
 
   constructor(events: ListenerEvents) {
     this.#events = events
@@ -96,6 +97,12 @@ export class Listeners {
     for (const { tls } of this.#open.values()) tls?.useCertificates(certificates)
   }
 
+  /** TLS-ALPN-01 is answered so from now on. */
+  useChallenges(challenges: Challenges['tls']): void {
+    this.#challenges = challenges
+    for (const { tls } of this.#open.values()) tls?.useChallenges(challenges)
+  }
+
   #create(listener: Listener, given: GivenTls): OpenListener {
     const tls = listener.protocol === 'https' ? this.#createTls(listener, given) : undefined
     if (listener.proxy_protocol) return { tls, server: this.#createProxied(listener, tls) }
@@ -124,7 +131,7 @@ export class Listeners {
 
   #createTls(listener: Listener, given: GivenTls): TlsEndpoint {
     const events = this.#events
-    return new TlsEndpoint(listener, given, {
+    const endpoint = new TlsEndpoint(listener, given, {
       onSecure(socket, ends) {
         const facts = {
           ...clientFacts(socket),
@@ -135,6 +142,8 @@ export class Listeners {
       },
       onFailure: (reason, address) => events.onHandshakeFailure(reason, address && plainAddress(address)),
     })
+    endpoint.useChallenges(this.#challenges)
+    return endpoint
   }
 }
 

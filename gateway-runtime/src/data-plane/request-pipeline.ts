@@ -71,7 +71,7 @@ export class RequestPipeline implements BodySource {
     const { exchange } = this
     const { runtime } = this.#context
     const { contentLength } = exchange.head
-    const challenge = challengeResponse(exchange, this.#context.challenges)
+    const challenge = challengeResponse(exchange, this.#context.challenges.http)
     if (challenge !== undefined) return this.#send(this.#client, challengeAnswer(challenge))
     if (this.#context.loopDelay.current > runtime.limits.event_loop_delay) {
       exchange.addResponseHeader('retry-after', '1')

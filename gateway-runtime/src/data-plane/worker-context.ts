@@ -1,7 +1,7 @@
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { WorkerMetrics } from '../telemetry/metrics.ts'
-import type { ChallengeResponses } from '../worker-messages.ts'
+import type { Challenges } from '../worker-messages.ts'
 import type { LoopDelay } from './loop-delay.ts'
 import type { MirrorSlots } from './mirror.ts'
 import type { Runtime } from './runtime.ts'
@@ -21,5 +21,5 @@ export interface WorkerContext {
   readonly loopDelay: LoopDelay
   readonly mirrorSlots: MirrorSlots
   /** What an authority is answered that certifies a host of this gateway. */
-  readonly challenges: ChallengeResponses
+  readonly challenges: Challenges
 }

@@ -17,6 +17,22 @@ export function renewalTime({ notBefore, notAfter }: Validity, issuedAt: number,
 }
 
 /**
+ * A time within the window that an authority suggests (RFC 9773 section 4.2), but never later than without it: 90 days
+ * after issue or the end of the certificate.
+ * @param window - milliseconds since 1970
+ * @param jitter - from 0 up to, without, 1
+ */
+export function suggestedTime(
+  window: { readonly start: number; readonly end: number },
+  { notAfter }: Validity,
+  issuedAt: number,
+  jitter: number,
+): number {
+  const chosen = window.start + Math.max(window.end - window.start, 0) * jitter
+  return Math.min(chosen, issuedAt + longestUse, notAfter)
+}
+
+/**
  * Milliseconds until the next attempt after so many failures in a row: a minute, doubled each time up to six hours,
  * of it at least half; never sooner than an authority has asked for.
  * @param retryAfter - milliseconds that it asked for

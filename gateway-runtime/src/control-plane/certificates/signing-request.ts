@@ -1,41 +1,45 @@
 import '../reflect-metadata.ts'
-import { webcrypto } from 'node:crypto'
+import { createPrivateKey, generateKeyPair, webcrypto } from 'node:crypto'
+import { promisify } from 'node:util'
 import type { AcmeSettings } from '../../config/acme-settings.ts'
 
 // Loaded only now: it needs what reflect-metadata.ts sets.
-const { PemConverter, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } = await import(
-  '@peculiar/x509'
-)
+const { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } = await import('@peculiar/x509')
 
-const ecdsa = (namedCurve: string, hash: string) => ({ name: 'ECDSA', namedCurve, hash })
-const rsa = (modulusLength: number) => ({
-  name: 'RSASSA-PKCS1-v1_5',
-  modulusLength,
-  publicExponent: new Uint8Array([1, 0, 1]),
-  hash: 'SHA-256',
-})
-const algorithms = {
-  'ecdsa-p256': ecdsa('P-256', 'SHA-256'),
-  'ecdsa-p384': ecdsa('P-384', 'SHA-384'),
-  'rsa-2048': rsa(2_048),
-  'rsa-4096': rsa(4_096),
-} as const
+const generate = promisify(generateKeyPair)
+const encoding = { type: 'pkcs8', format: 'pem' } as const
+
+/** A new private key, in PEM (PKCS #8). */
+export async function newPrivateKey(keyType: AcmeSettings['key_type']): Promise<string> {
+  const [kind, size] = keyType.split('-') as ['ecdsa', 'p256' | 'p384'] | ['rsa', string]
+  const { privateKey } =
+    kind === 'ecdsa'
+      ? await generate('ec', { namedCurve: size === 'p256' ? 'P-256' : 'P-384' })
+      : await generate('rsa', { modulusLength: Number(size) })
+  return String(privateKey.export(encoding))
+}
 
 /**
- * A new key and a request for a certificate for it (RFC 2986), with the domain as alternative name.
- * @returns the request in DER, the key in PEM (PKCS #8)
+ * A request for a certificate (RFC 2986) with these names as alternative names.
+ * @param key - in PEM
+ * @returns DER
  */
-export async function newSigningRequest(
-  domain: string,
-  keyType: AcmeSettings['key_type'],
-): Promise<{ readonly request: Buffer; readonly key: string }> {
-  const signingAlgorithm = algorithms[keyType]
-  const keys = await webcrypto.subtle.generateKey(signingAlgorithm, true, ['sign', 'verify'])
+export async function newSigningRequest(domains: readonly string[], key: string): Promise<Buffer> {
+  const { asymmetricKeyType, asymmetricKeyDetails } = createPrivateKey(key)
+  const isP384 = asymmetricKeyDetails?.namedCurve === 'secp384r1'
+  const algorithm =
+    asymmetricKeyType === 'rsa'
+      ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+      : { name: 'ECDSA', namedCurve: isP384 ? 'P-384' : 'P-256', hash: isP384 ? 'SHA-384' : 'SHA-256' }
+  const pkcs8 = createPrivateKey(key).export({ type: 'pkcs8', format: 'der' })
+  const privateKey = await webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign'])
+  const { kty, n, e, crv, x, y } = await webcrypto.subtle.exportKey('jwk', privateKey)
+  const publicPart = kty === 'RSA' ? { kty, n: n!, e: e! } : { kty: kty!, crv: crv!, x: x!, y: y! }
+  const publicKey = await webcrypto.subtle.importKey('jwk', publicPart, algorithm, true, ['verify'])
   const request = await Pkcs10CertificateRequestGenerator.create({
-    keys: keys as webcrypto.CryptoKeyPair,
-    signingAlgorithm,
-    extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: domain }])],
+    keys: { privateKey, publicKey },
+    signingAlgorithm: algorithm,
+    extensions: [new SubjectAlternativeNameExtension(domains.map((value) => ({ type: 'dns', value })))],
   })
-  const key = await webcrypto.subtle.exportKey('pkcs8', (keys as webcrypto.CryptoKeyPair).privateKey)
-  return { request: Buffer.from(request.rawData), key: `${PemConverter.encode(key, 'PRIVATE KEY')}\n` }
+  return Buffer.from(request.rawData)
 }

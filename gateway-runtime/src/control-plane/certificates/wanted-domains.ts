@@ -7,7 +7,7 @@ import type { ServerCertificate } from '../../worker-messages.ts'
 export interface WantedDomains {
   /** In lower case, sorted, each once. */
   readonly domains: readonly string[]
-  /** Hosts of routes with a wildcard: no authority certifies them by http-01. */
+  /** Hosts with a wildcard that cannot be ordered, because no records can be made in the DNS. */
   readonly wildcards: readonly string[]
 }
 
@@ -25,8 +25,7 @@ export function wantedDomains(
   const ofRoutes = settings.route_hosts ? routes.flatMap(({ hosts }) => hosts) : []
   const all = new Set([...settings.domains, ...ofRoutes].map((host) => host.toLowerCase()))
   const missing = [...all].filter((host) => !isCovered(host)).sort()
-  return {
-    domains: missing.filter(isDomain),
-    wildcards: missing.filter((host) => host.startsWith('*.')),
-  }
+  const wildcards = missing.filter((host) => host.startsWith('*.') && isDomain(host.slice(2)))
+  const names = missing.filter(isDomain)
+  return settings.dns ? { domains: [...wildcards, ...names], wildcards: [] } : { domains: names, wildcards }
 }

@@ -11,6 +11,22 @@ const migrations: readonly string[] = [
      author text not null,
      created_at timestamptz not null default now()
    )`,
+  `create sequence gatehouse_certificate_change;
+   create table gatehouse_certificate_entries (
+     name text primary key,
+     content text,
+     change bigint not null unique
+   );
+   create table gatehouse_certificate_lease (
+     id boolean primary key check (id),
+     token text not null,
+     ends_at timestamptz not null
+   );
+   create table gatehouse_certificate_nodes (
+     node text primary key,
+     change bigint not null,
+     heard_at timestamptz not null
+   )`,
 ]
 
 /** Any number, the same for all nodes: only one of them migrates at a time. */

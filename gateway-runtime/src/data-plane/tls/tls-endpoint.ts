@@ -1,9 +1,9 @@
 import { constants, hash } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
+import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
 import type { Listener, TlsSettings } from '../../config/schema.ts'
 import { authoritiesOf } from '../../config/tls-files.ts'
-import type { ServerCertificate, TlsMaterial } from '../../worker-messages.ts'
+import type { Challenges, ServerCertificate, TlsMaterial } from '../../worker-messages.ts'
 import type { ConnectionEnds } from '../proxy-protocol/connection-ends.ts'
 import { type CertificateStore, type ContextSettings, PreparedCertificates } from './certificate-store.ts'
 
@@ -22,6 +22,9 @@ const ciphers = [
 
 /** Seconds; what a rotation of the ticket keys costs is that sessions which are younger begin anew. */
 const sessionTimeout = 300
+
+/** What an authority speaks that asks for a challenge (RFC 8737 section 4). */
+const challengeProtocol = 'acme-tls/1'
 
 /** What a TLS listener is given besides its own settings. */
 export interface GivenTls {
@@ -54,21 +57,34 @@ export class TlsEndpoint {
   /** Connections that came with a PROXY header. */
   readonly #takenOver = new Map<string, ConnectionEnds | undefined>()
   #contextSettings: ContextSettings = { ca: [] }
+  #challenges: ReadonlyMap<string, SecureContext> = new Map()
   #refusesUnknown = false
 
   /** Throws where a certificate or key is none. */
   constructor(listener: Listener, given: GivenTls, events: TlsEvents) {
     const mode = listener.client_certificates?.mode
+    const protocols = listener.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1']
     this.server = createServer({
       requestCert: mode !== undefined,
       rejectUnauthorized: mode === 'required',
       allowHalfOpen: true,
       noDelay: true,
       handshakeTimeout: given.settings.handshake_timeout,
-      ALPNProtocols: listener.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
+      ALPNCallback: withSocket((socket, client) => {
+        const challenge = this.#challenges.get(client.servername.toLowerCase())
+        if (challenge && client.protocols.includes(challengeProtocol)) {
+          socket.setKeyCert(challenge)
+          return challengeProtocol
+        }
+        return protocols.find((protocol) => client.protocols.includes(protocol))
+      }),
       SNICallback: (serverName, choose) => this.#choose(serverName, choose),
     })
     this.server.on('secureConnection', (socket) => {
+      if (socket.alpnProtocol === challengeProtocol) {
+        socket.destroy() // the authority has seen what it asked for
+        return
+      }
       // Node.js lets a wrong one pass where none is required, and takes a resumed session without one for authorized.
       const isWrong =
         mode !== undefined && (socket.getPeerX509Certificate() ? !socket.authorized : mode === 'required')
@@ -120,6 +136,16 @@ export class TlsEndpoint {
     this.server.setTicketKeys(Buffer.from(keys))
   }
 
+  /** Answers TLS-ALPN-01 by these from now on. */
+  useChallenges(challenges: Challenges['tls']): void {
+    this.#challenges = new Map(
+      [...challenges].map(([name, { certificate, key }]) => [
+        name,
+        createSecureContext({ ca: [], cert: certificate, key }),
+      ]),
+    )
+  }
+
   /** Shakes hands on a connection of another server, of which the first bytes were read: `socket` holds the rest. */
   takeOver(socket: Socket, ends: ConnectionEnds | undefined): void {
     const connection = connectionOf(socket)
@@ -129,9 +155,21 @@ export class TlsEndpoint {
   }
 
   #choose(serverName: string, choose: (error: Error | null, context?: SecureContext) => void): void {
-    const known = this.#certificates.get(serverName)
+    // Where there is none yet, a challenge of the name is all that there is to show.
+    const known = this.#certificates.get(serverName) ?? this.#challenges.get(serverName.toLowerCase())
     if (known) choose(null, known)
     else if (this.#refusesUnknown) choose(new Error('no certificate is for the server name'))
     else choose(null) // the listener's own
   }
 }
+
+interface AskedProtocols {
+  readonly servername: string
+  readonly protocols: readonly string[]
+}
+
+/** Node.js calls it as a method of the socket, which its types do not say. */
+const withSocket = (choose: (socket: TLSSocket, client: AskedProtocols) => string | undefined) =>
+  function (this: unknown, client: AskedProtocols): string | undefined {
+    return choose(this as TLSSocket, client)
+  }

@@ -78,7 +78,7 @@ describe('certificates for the hosts of routes', () => {
       'domain-b.example.com.json',
       'domain-more.example.com.json',
     ])
-    expect(files).toHaveLength(4) // with the account
+    expect(files).toHaveLength(5) // with the account and the lock
     for (const name of files) expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600)
     expect(await gateway.errorLog()).not.toMatch(/PRIVATE KEY/)
     const metrics = await (await fetch(`${gateway.statusUrl}/metrics`)).text()

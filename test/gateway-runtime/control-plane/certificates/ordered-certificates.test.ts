@@ -3,13 +3,12 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, describe, expect } from '@jest/globals'
 import { acmeSchema } from '../../../../gateway-runtime/src/config/acme-settings.ts'
-import { CertificateFiles } from '../../../../gateway-runtime/src/control-plane/certificates/certificate-files.ts'
 import type { Clock } from '../../../../gateway-runtime/src/control-plane/certificates/clock.ts'
 import { OrderedCertificates } from '../../../../gateway-runtime/src/control-plane/certificates/ordered-certificates.ts'
-import type {
-  ChallengeResponses,
-  ServerCertificate,
-} from '../../../../gateway-runtime/src/worker-messages.ts'
+import { CertificateRepository } from '../../../../gateway-runtime/src/control-plane/certificates/store/certificate-repository.ts'
+import { noSeal } from '../../../../gateway-runtime/src/control-plane/certificates/store/entry-seal.ts'
+import { FileEntries } from '../../../../gateway-runtime/src/control-plane/certificates/store/file-entries.ts'
+import type { Challenges, ServerCertificate } from '../../../../gateway-runtime/src/worker-messages.ts'
 import { startPebble } from '../../../support/pebble.ts'
 import { listenOnFreePort } from '../../../support/ports.ts'
 import { temporaryFolders } from '../../../support/temporary-folder.ts'
@@ -50,7 +49,7 @@ function movedClock() {
 
 /** A real authority, and what a gateway does for it in small: answers challenges, notes what is shown. */
 async function start(before: readonly string[] = []) {
-  let responses: ChallengeResponses = new Map()
+  let responses: Challenges['http'] = new Map()
   const server = createServer((request, response) => {
     const found = responses.get(request.url!.split('/').at(-1)!)
     response.writeHead(found === undefined ? 404 : 200).end(found)
@@ -60,7 +59,6 @@ async function start(before: readonly string[] = []) {
   const pebble = await startPebble({ httpPort })
   ended.push(() => pebble.stop())
   const folder = join(await newFolder(), 'certificates')
-  const aside: string[] = []
   const lines: string[] = []
   const time = movedClock()
   const settings = acmeSchema.parse({
@@ -74,21 +72,22 @@ async function start(before: readonly string[] = []) {
   const open = () => {
     const shown: (readonly ServerCertificate[])[] = []
     const certificates = new OrderedCertificates({
-      storage: new CertificateFiles(folder, (file) => aside.push(file)),
+      repository: new CertificateRepository(new FileEntries(folder), noSeal, undefined),
+      lookEvery: 5_000,
       clock: time.clock,
       random: () => 0,
       log: { write: (level, event, fields) => void lines.push(JSON.stringify([level, event, fields])) },
       users: {
         show: (all) => void shown.push(all),
         answerChallenges: async (all) => {
-          responses = all
+          responses = all.http
         },
       },
     })
     ended.push(() => certificates.close())
     return { certificates, shown, now: () => shown.at(-1)! }
   }
-  return { pebble, folder, aside, lines, settings, open, ...time, responses: () => responses }
+  return { pebble, folder, lines, settings, open, ...time, responses: () => responses }
 }
 
 const domains = ['a.example.com', 'b.example.com']
@@ -113,7 +112,7 @@ describe('ordered certificates', () => {
   })
 
   test('that are damaged are put aside and ordered anew, and nothing else is touched', async () => {
-    const { pebble, folder, settings, open, aside } = await start()
+    const { pebble, folder, settings, open, lines } = await start()
     const first = open()
     await first.certificates.apply(settings, domains)
     await first.certificates.settled()
@@ -123,8 +122,9 @@ describe('ordered certificates', () => {
     const second = open()
     await second.certificates.apply(settings, domains)
     await second.certificates.settled()
-    expect(aside).toHaveLength(1)
-    expect(aside[0]).toMatch(/domain-a\.example\.com\.json\.damaged-/)
+    expect(lines.filter((line) => line.includes('put aside'))).toHaveLength(1)
+    const aside = (await readdir(folder)).filter((name) => name.startsWith('damaged-'))
+    expect(aside).toEqual([expect.stringMatching(/^damaged-[0-9a-f]{8}-domain-a\.example\.com\.json$/)])
     expect(pebble.orders()).toBe(3)
     expect(await readFile(file('b.example.com'), 'utf8')).toBe(intact)
     expect(second.certificates.states.every(({ authority }) => authority === pebble.directory)).toBe(true)

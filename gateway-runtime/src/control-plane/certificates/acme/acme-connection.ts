@@ -8,6 +8,8 @@ export class AcmeProblem extends Error {
   override readonly name = 'AcmeProblem'
   /** Such as `urn:ietf:params:acme:error:rateLimited`; '' where it did not say. */
   readonly type: string
+  /** Of HTTP. */
+  readonly status: number
   /** Milliseconds until it may be asked again, where it said so. */
   readonly retryAfter: number | undefined
 
@@ -15,6 +17,7 @@ export class AcmeProblem extends Error {
     const { type = '', detail = '' } = problemSchema.safeParse(problem).data ?? {}
     super(`the authority answered ${status}: ${detail.slice(0, 1_000) || type || 'without a reason'}`)
     this.type = type
+    this.status = status
     this.retryAfter = retryAfter
   }
 }
@@ -22,7 +25,15 @@ export class AcmeProblem extends Error {
 const problemSchema = z.object({ type: z.string().optional(), detail: z.string().optional() })
 
 /** What a directory must have (RFC 8555 section 7.1.1). */
-const directorySchema = z.object({ newNonce: z.url(), newAccount: z.url(), newOrder: z.url() })
+const directorySchema = z.object({
+  newNonce: z.url(),
+  newAccount: z.url(),
+  newOrder: z.url(),
+  revokeCert: z.url().optional(),
+  keyChange: z.url().optional(),
+  /** RFC 9773 section 3 */
+  renewalInfo: z.url().optional(),
+})
 export type AcmeDirectory = z.output<typeof directorySchema>
 
 export interface AcmeReply {
@@ -35,6 +46,7 @@ export interface AcmeReply {
 
 const badNonce = 'urn:ietf:params:acme:error:badNonce'
 const mostAttempts = 8
+const mostNonces = 16
 const largestReply = 1_048_576
 
 /** Reads Retry-After (RFC 9110 section 10.2.3), seconds or a date: milliseconds from `now`. */
@@ -50,7 +62,7 @@ export class AcmeConnection {
   readonly #key: KeyObject
   readonly #agent: Agent
   #directory: AcmeDirectory | undefined
-  #nonce: string | undefined
+  readonly #nonces: string[] = []
   #account: string | undefined
 
   /**
@@ -78,6 +90,23 @@ export class AcmeConnection {
     return this.#directory
   }
 
+  /** Reads what anybody may read. */
+  get(url: string): Promise<AcmeReply> {
+    return this.#send(url, 'GET')
+  }
+
+  /**
+   * A request to take another key for this account, signed by that key (RFC 8555 section 7.3.5).
+   * @param key - in PEM
+   */
+  async keyChange(url: string, key: string): Promise<object> {
+    const jwk = await exportJWK(createPublicKey(createPrivateKey(key)))
+    const payload = { account: this.#account, oldKey: await this.publicKey() }
+    return new FlattenedSign(Buffer.from(JSON.stringify(payload)))
+      .setProtectedHeader({ alg: 'ES256', jwk, url })
+      .sign(createPrivateKey(key))
+  }
+
   /** Requests are signed for this account, by its URL, from now on. */
   useAccount(url: string): void {
     this.#account = url
@@ -95,8 +124,7 @@ export class AcmeConnection {
   /** POST with a payload, or without one to read (POST-as-GET). Rejected with an AcmeProblem or that of the network. */
   async post(url: string, payload?: object): Promise<AcmeReply> {
     for (let attempt = 1; ; attempt++) {
-      const nonce = this.#nonce ?? (await this.#newNonce())
-      this.#nonce = undefined
+      const nonce = this.#nonces.pop() ?? (await this.#newNonce())
       try {
         return await this.#send(url, 'POST', await this.#sign(url, nonce, payload))
       } catch (error) {
@@ -108,8 +136,9 @@ export class AcmeConnection {
 
   async #newNonce(): Promise<string> {
     await this.#send((await this.directory()).newNonce, 'HEAD')
-    if (this.#nonce === undefined) throw new Error('the authority gave no nonce')
-    return this.#nonce
+    const nonce = this.#nonces.pop()
+    if (nonce === undefined) throw new Error('the authority gave no nonce')
+    return nonce
   }
 
   async #sign(url: string, nonce: string, payload: object | undefined): Promise<string> {
@@ -130,7 +159,8 @@ export class AcmeConnection {
       ...(signed !== undefined && { body: signed }),
     })
     const field = (name: string) => [response.headers[name] ?? []].flat()[0]
-    this.#nonce = field('replay-nonce') ?? this.#nonce
+    const nonce = field('replay-nonce')
+    if (nonce !== undefined && this.#nonces.length < mostNonces) this.#nonces.push(nonce)
     const text = await response.body.text()
     const body = parseJson(text)
     const retryAfter = parseRetryAfter(field('retry-after'), Date.now())

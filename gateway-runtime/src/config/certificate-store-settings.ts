@@ -1,0 +1,56 @@
+import { z } from 'zod'
+
+/** 32 bytes. */
+const encryptionKey = z
+  .string()
+  .refine(
+    (text) => decodeKey(text)?.length === 32,
+    'expected 32 bytes in base64, such as openssl rand -base64 32 gives',
+  )
+
+function decodeKey(text: string): Buffer | undefined {
+  return /^[A-Za-z0-9+/]{43}=\s*$/.test(text) ? Buffer.from(text.trim(), 'base64') : undefined
+}
+
+/** Where the certificates are kept that the gateway orders, or that are imported. Read when the gateway starts. */
+export const certificateStoreSchema = z
+  .strictObject({
+    kind: z
+      .enum(['file', 'redis', 'postgres', 'secrets-manager'])
+      .default('file')
+      .describe(
+        'On the node alone, or shared by all nodes: in Redis (redis), Postgres (postgres), or AWS Secrets Manager with Redis for the lease.',
+      ),
+    encryption_key: encryptionKey
+      .optional()
+      .describe(
+        'Encrypts all entries (AES-256-GCM): 32 bytes in base64, best by a reference to a file or variable. Never shown or logged.',
+      ),
+    previous_encryption_keys: z
+      .array(encryptionKey)
+      .max(8)
+      .default([])
+      .describe('Keys that entries may still be encrypted with.'),
+    region: z.string().min(1).max(64).optional().describe('Of Secrets Manager; that of the node.'),
+    endpoint: z.url().optional().describe('Another endpoint of Secrets Manager, such as one within the VPC.'),
+    prefix: z
+      .string()
+      .regex(/^[\w/+=.@-]{1,128}$/, 'expected letters, digits and /_+=.@-')
+      .default('gatehouse/certificates')
+      .describe('What names of secrets begin with in Secrets Manager.'),
+  })
+  .refine(({ kind, encryption_key }) => kind === 'file' || encryption_key !== undefined, {
+    path: ['encryption_key'],
+    message: 'a store that is not on the node alone needs encryption_key',
+  })
+
+export type CertificateStoreSettings = z.output<typeof certificateStoreSchema>
+
+/** The keys of the settings: the first encrypts. */
+export function encryptionKeysOf({
+  encryption_key: current,
+  previous_encryption_keys: previous,
+}: CertificateStoreSettings): readonly [Buffer, ...Buffer[]] | undefined {
+  if (current === undefined) return undefined
+  return [Buffer.from(current.trim(), 'base64'), ...previous.map((key) => Buffer.from(key.trim(), 'base64'))]
+}

@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import { encryptionKeysOf } from '../../config/certificate-store-settings.ts'
+import type { Configuration } from '../../config/index.ts'
+import type { ErrorLog } from '../../telemetry/error-log.ts'
+import type { Redis } from '../redis/redis.ts'
+import { systemClock } from './clock.ts'
+import { certificateFolder } from './needs-certificates.ts'
+import { type CertificateUsers, OrderedCertificates } from './ordered-certificates.ts'
+import { CertificateRepository } from './store/certificate-repository.ts'
+import { AesGcmSeal, noSeal } from './store/entry-seal.ts'
+import type { EntryStore } from './store/entry-store.ts'
+import { FileEntries } from './store/file-entries.ts'
+import { LocalCopy } from './store/local-copy.ts'
+import { TicketKeySchedule } from './ticket-key-schedule.ts'
+
+type StoreSettings = Pick<Configuration, 'certificate_store' | 'postgres'>
+
+export interface CertificatesOptions extends StoreSettings {
+  /** The node's folder for what it keeps for itself. */
+  readonly state: string
+  readonly redis: Redis | undefined
+  readonly log: Pick<ErrorLog, 'write'>
+  readonly users: CertificateUsers & { useTicketKeys(keys: Uint8Array): void }
+  /** Milliseconds that session ticket keys are used for, as set at the moment. */
+  readonly ticketRotation: () => number
+}
+
+const remoteLook = 500
+const localLook = 5_000
+
+/** What keeps, orders and shows certificates, by the settings of the store. Throws where a folder cannot be made. */
+export async function openCertificates(options: CertificatesOptions): Promise<OrderedCertificates> {
+  const { certificate_store: settings, log, state, users } = options
+  const keys = encryptionKeysOf(settings)
+  const seal = keys ? new AesGcmSeal(keys) : noSeal
+  const isShared = settings.kind !== 'file'
+  const store = await openStore(options)
+  const copy = isShared ? new LocalCopy(join(state, 'certificates-copy')) : undefined
+  return new OrderedCertificates({
+    repository: new CertificateRepository(store, seal, copy),
+    users,
+    log,
+    clock: systemClock,
+    random: Math.random,
+    lookEvery: isShared ? remoteLook : localLook,
+    ...(isShared && {
+      ticketKeys: new TicketKeySchedule(systemClock, options.ticketRotation, (fresh) =>
+        users.useTicketKeys(fresh),
+      ),
+    }),
+  })
+}
+
+async function openStore({
+  certificate_store: settings,
+  postgres,
+  redis,
+  state,
+}: CertificatesOptions): Promise<EntryStore> {
+  switch (settings.kind) {
+    case 'file':
+      return new FileEntries(certificateFolder(state))
+    case 'redis':
+      return new (await import('./store/redis-entries.ts')).RedisEntries(redis!)
+    case 'postgres':
+      return new (await import('./store/postgres-entries.ts')).PostgresEntries(postgres!)
+    case 'secrets-manager':
+      throw new Error('not there yet')
+  }
+}

@@ -1,0 +1,176 @@
+import { hash } from 'node:crypto'
+import type { StoredCertificate } from '../stored-certificate.ts'
+import { type EntrySeal, UnknownKey } from './entry-seal.ts'
+import type { EntryStore, Lease } from './entry-store.ts'
+import type { LocalCopy } from './local-copy.ts'
+import {
+  entryName,
+  type OrderProgress,
+  parseRecord,
+  type SharedChallenges,
+  type StoredAccount,
+  type StoredTicketKeys,
+} from './records.ts'
+
+// Ticket keys are on no disk: who takes the node over must not read what was recorded before.
+const isKeptLocally = (name: string) => name.startsWith('domain-')
+
+/** Name of an entry and what it is to hold; undefined removes it. */
+export type RecordChange = readonly [name: string, value: object | undefined]
+
+/** What this node knows of the store: as of the last `synchronize`, and of what it has written itself. */
+export class CertificateRepository {
+  readonly #store: EntryStore
+  readonly #seal: EntrySeal
+  readonly #copy: LocalCopy | undefined
+  readonly #sealed = new Map<string, string>()
+  readonly #records = new Map<string, unknown>()
+  /** Entries that could not be read, as they stand in the store. */
+  readonly #damaged = new Map<string, string>()
+  /** Certificates that the store has lost; this node has them. */
+  readonly #lost = new Set<string>()
+  #cursor: string | undefined
+
+  /** @param copy - undefined where the store is on this node itself */
+  constructor(store: EntryStore, seal: EntrySeal, copy: LocalCopy | undefined) {
+    this.#store = store
+    this.#seal = seal
+    this.#copy = copy
+  }
+
+  certificate(domain: string): StoredCertificate | undefined {
+    return this.#records.get(entryName.certificate(domain)) as StoredCertificate | undefined
+  }
+
+  get certificates(): StoredCertificate[] {
+    const all = [...this.#records].filter(([name]) => name.startsWith('domain-'))
+    return all.map(([, record]) => record as StoredCertificate).sort((a, b) => (a.domain < b.domain ? -1 : 1))
+  }
+
+  progress(domain: string): OrderProgress | undefined {
+    return this.#records.get(entryName.progress(domain)) as OrderProgress | undefined
+  }
+
+  account(directory: string): StoredAccount | undefined {
+    return this.#records.get(entryName.account(directory)) as StoredAccount | undefined
+  }
+
+  get challenges(): SharedChallenges {
+    return (this.#records.get(entryName.challenges) as SharedChallenges | undefined) ?? { http: {}, tls: {} }
+  }
+
+  get ticketKeys(): StoredTicketKeys | undefined {
+    return this.#records.get(entryName.ticketKeys) as StoredTicketKeys | undefined
+  }
+
+  /** Whether the store holds something under this name that cannot be read. */
+  isDamaged(name: string): boolean {
+    return this.#damaged.has(name)
+  }
+
+  /** Takes up what this node kept when it last ran, if it keeps anything. */
+  async recall(): Promise<void> {
+    for (const [name, sealed] of (await this.#copy?.read()) ?? []) this.#take(name, sealed)
+    this.#damaged.clear() // what is damaged here is whole in the store
+  }
+
+  /** Takes up what has changed; resolves with the names of it. Rejected where the store is out of reach. */
+  async synchronize(): Promise<readonly string[]> {
+    const { cursor, isComplete, entries } = await this.#store.changes(this.#cursor)
+    const changed = [...entries].filter(([name, sealed]) => this.#take(name, sealed)).map(([name]) => name)
+    if (isComplete) changed.push(...this.#forgetAllBut(entries))
+    this.#cursor = cursor
+    if (changed.some(isKeptLocally)) await this.#keepCopy()
+    return changed
+  }
+
+  acquire(): Promise<Lease | undefined> {
+    return this.#store.acquire()
+  }
+
+  /**
+   * Writes all of these or none.
+   * @returns the cursor behind it
+   * @throws LeaseLost
+   */
+  async write(lease: Lease, changes: readonly RecordChange[]): Promise<string> {
+    const sealed = changes.map(
+      ([name, value]) => [name, value && this.#seal.close(name, JSON.stringify(value))] as const,
+    )
+    const cursor = await this.#store.write(new Map(sealed), lease)
+    for (const [name, text] of sealed) this.#take(name, text)
+    if (changes.some(([name]) => isKeptLocally(name))) await this.#keepCopy()
+    return cursor
+  }
+
+  takenUp(cursor: string): Promise<void> {
+    return this.#store.takenUp(cursor)
+  }
+
+  /**
+   * Puts entries that are damaged aside under other names, and brings back certificates that the store has lost.
+   * @returns what was put aside: its name and the new one
+   */
+  async mend(lease: Lease): Promise<ReadonlyMap<string, string>> {
+    const aside = new Map<string, string>()
+    for (const [name, sealed] of [...this.#damaged]) {
+      const other = `damaged-${hash('sha256', sealed).slice(0, 8)}-${name}`
+      await this.#store.write(
+        new Map([
+          [other, sealed],
+          [name, undefined],
+        ]),
+        lease,
+      )
+      this.#damaged.delete(name)
+      if (!isKeptLocally(name)) this.#records.delete(name)
+      aside.set(name, other)
+    }
+    for (const name of [...this.#lost]) {
+      await this.#store.write(new Map([[name, this.#sealed.get(name)!]]), lease)
+      this.#lost.delete(name)
+    }
+    return aside
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close()
+  }
+
+  /** @returns whether something has changed */
+  #take(name: string, sealed: string | undefined): boolean {
+    this.#lost.delete(name)
+    if (sealed === undefined) {
+      this.#sealed.delete(name)
+      return this.#damaged.delete(name) || this.#records.delete(name)
+    }
+    if (this.#sealed.get(name) === sealed && !this.#damaged.has(name)) return false
+    try {
+      const record = parseRecord(name, this.#seal.open(name, sealed))
+      if (record === undefined) return false
+      this.#records.set(name, record)
+      this.#sealed.set(name, sealed)
+      this.#damaged.delete(name)
+    } catch (error) {
+      if (error instanceof UnknownKey) throw error
+      this.#damaged.set(name, sealed) // a certificate of before stays in use meanwhile
+    }
+    return true
+  }
+
+  /** A store that has no certificate any more has lost it: one that is not wanted is removed by name. */
+  #forgetAllBut(entries: ReadonlyMap<string, unknown>): string[] {
+    const gone = [...this.#records.keys()].filter((name) => !entries.has(name))
+    for (const name of gone) {
+      if (isKeptLocally(name)) this.#lost.add(name)
+      else this.#records.delete(name)
+      if (!isKeptLocally(name)) this.#sealed.delete(name)
+    }
+    for (const name of this.#damaged.keys()) if (!entries.has(name)) this.#damaged.delete(name)
+    return gone
+  }
+
+  async #keepCopy(): Promise<void> {
+    await this.#copy?.write(new Map([...this.#sealed].filter(([name]) => isKeptLocally(name))))
+  }
+}
