@@ -7,9 +7,9 @@ const root = join(import.meta.dirname, '../..')
 /** Where the programs are built. */
 export const distribution = join(root, 'dist/gateway')
 
-/** Programs that a person runs; each gets a launcher of its name. The worker is loaded by the gateway. */
+/** Programs that a person runs; each gets a launcher of its name. The threads are started by the gateway. */
 export const programs = ['gateway', 'gateway-cli'] as const
-const entries = [...programs, 'worker'] as const
+const entries = [...programs, 'worker', 'waf-inspector'] as const
 
 export interface BuiltFile {
   /** Relative to the distribution. */

@@ -21,7 +21,10 @@ describe('dist/gateway', () => {
 
   test('holds the programs, their bundles and Node.js', () => {
     expect(names.sort()).toEqual(
-      ['gateway', 'gateway-cli', 'gateway-cli.mjs', 'gateway.mjs', 'node', 'worker.mjs'].sort(),
+      [
+        ...['gateway', 'gateway-cli', 'node'],
+        ...['gateway-cli.mjs', 'gateway.mjs', 'waf-inspector.mjs', 'worker.mjs'],
+      ].sort(),
     )
   })
 

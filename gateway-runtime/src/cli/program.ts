@@ -10,6 +10,7 @@ import { addNodeCommands } from './node-commands.ts'
 import { mendPastedArguments } from './pasted-arguments.ts'
 import { addGlobalOptions } from './settings.ts'
 import { addTokenCommand } from './token-command.ts'
+import { addWafCommand } from './waf-command.ts'
 
 const examples = `
 Examples:
@@ -41,6 +42,7 @@ export function createProgram(): Command {
   addLogsCommand(program)
   addDoctorCommand(program)
   addTokenCommand(program)
+  addWafCommand(program)
   addCompletionCommand(program)
   return program
 }

@@ -40,7 +40,7 @@ export interface SupervisorStatus {
   readonly workers: readonly { readonly index: number; readonly snapshot: string | undefined }[]
 }
 
-const applyTimeout = 10_000
+const applyTimeout = 15_000 // rules of a firewall take seconds on a busy machine
 const longestRestartDelay = 5_000
 
 /** Runs the workers: gives each of them every snapshot, replaces the ones that die, ends them in order. */

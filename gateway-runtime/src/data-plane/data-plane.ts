@@ -92,6 +92,7 @@ export class DataPlane implements WorkerContext {
       errorLog: this.errorLog,
     }).build()
     updateAddresses(runtime, addresses)
+    await runtime.plugins.ready()
     // The first connection may come before `apply` returns.
     this.#runtime ??= runtime
     await this.#listeners.apply(snapshot, tls, ticketKeys)

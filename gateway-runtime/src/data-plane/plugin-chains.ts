@@ -7,7 +7,7 @@ import { pluginCounter } from '../telemetry/plugin-counters.ts'
 import type { SharedMemory } from '../worker-messages.ts'
 import type { PluginChannel } from './plugin-channel.ts'
 
-type Hook = keyof PluginHandlers
+type Hook = Exclude<keyof PluginHandlers, 'ready'>
 
 /** A hook with its plugin: the name for the log, the order for what comes behind it. */
 export interface NamedHook<Kind extends Hook> {
@@ -99,6 +99,11 @@ export class PluginChains {
     const made = this.#make(this.#withOwn(route?.plugins ?? this.#snapshot.globalPlugins, own, route))
     byConsumer.set(name, made)
     return made
+  }
+
+  /** All that were made so far can be used. Rejected where one cannot. */
+  async ready(): Promise<void> {
+    for (const { ready } of this.#handlers.values()) await ready
   }
 
   /** Plugins of before that these have nothing to do with are told nothing more. */

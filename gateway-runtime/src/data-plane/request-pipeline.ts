@@ -6,6 +6,7 @@ import type { Fields } from './fields.ts'
 import { forwardedAddresses } from './forwarded.ts'
 import { Forwarding } from './forwarding.ts'
 import { grpcTimeout, isGrpc } from './grpc.ts'
+import { HeldBody } from './held-body.ts'
 import { HeaderKind, type HeaderName } from './http1/header-name.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import { Mirror } from './mirror.ts'
@@ -13,7 +14,6 @@ import type { PluginChain } from './plugin-chains.ts'
 import { type Problem, problem } from './problem.ts'
 
 import type { Redirect } from './redirect.ts'
-import { RequestBody } from './request-body.ts'
 import { isRequestId, newRequestId } from './request-id.ts'
 import { answerHead, ResponseFilter } from './response-filter.ts'
 import type { Destination, Runtime } from './runtime.ts'
@@ -44,7 +44,7 @@ export class RequestPipeline implements BodySource {
   #forwarding: Forwarding | undefined
   #mirror: Mirror | undefined
   /** What came of a body while a plugin was still deciding; the client was told to stop behind it. */
-  #held: RequestBody | undefined
+  #held: HeldBody | undefined
   #filter: ResponseFilter | undefined
   #saidContinue = false
   #trailers: Fields | undefined
@@ -97,7 +97,7 @@ export class RequestPipeline implements BodySource {
     this.#mirror?.onBody(chunk)
     if (this.#forwarding) return this.#forwarding.onRequestBody(chunk)
     if (this.responseStarted) return
-    this.#held ??= new RequestBody()
+    this.#held ??= new HeldBody()
     if (!this.#held.add(chunk)) this.#client.pauseBody()
   }
 
@@ -124,7 +124,7 @@ export class RequestPipeline implements BodySource {
     const { contentLength } = this.exchange.head
     if (contentLength !== undefined && contentLength > limit)
       return Promise.reject(new BodyTooLarge(`the body has ${contentLength} bytes`))
-    this.#held ??= new RequestBody()
+    this.#held ??= new HeldBody()
     if (this.#requestComplete || contentLength === 0) this.#held.complete()
     const body = this.#held.read(limit)
     this.#sayContinue()
@@ -144,7 +144,7 @@ export class RequestPipeline implements BodySource {
   }
 
   replaceBody(body: Buffer): void {
-    this.#held ??= new RequestBody()
+    this.#held ??= new HeldBody()
     this.#held.replace(body)
     this.exchange.head = { ...this.exchange.head, contentLength: body.length, isChunked: false }
   }

@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream'
-import type { AnswerReply, PluginResponse } from '../plugins/contract.ts'
+import { type AnswerReply, BodyTooLarge, type PluginResponse, type Reply } from '../plugins/contract.ts'
 import type { ClientTunnel, Downstream } from './downstream.ts'
 import type { Exchange } from './exchange.ts'
 import type { Fields } from './fields.ts'
+import { HeldBody } from './held-body.ts'
 import type { HeaderName } from './http1/header-name.ts'
 import type { MessageHead } from './http1/parser.ts'
 import type { PluginChain } from './plugin-chains.ts'
@@ -26,7 +27,7 @@ export class ResponseFilter implements Downstream {
   #response: ChangedResponse | undefined
   /** A plugin has not decided yet: what comes of the answer waits. */
   #isDeciding = false
-  #held: Buffer[] = []
+  #held = new HeldBody()
   /** It was given up, maybe within a read of the upstream, which goes on. */
   #isOver = false
   #hasEnded = false
@@ -34,6 +35,7 @@ export class ResponseFilter implements Downstream {
   #streams: readonly Duplex[] = []
   /** What comes of the upstream is in vain. */
   #isReplaced = false
+  #hasBegun = false
 
   constructor(
     exchange: Exchange,
@@ -48,7 +50,7 @@ export class ResponseFilter implements Downstream {
   }
 
   get hasRoom(): boolean {
-    if (this.#isDeciding) return false
+    if (this.#isDeciding) return this.#held.isWanted
     const [first] = this.#streams
     return first ? !first.writableNeedDrain : this.#client.hasRoom
   }
@@ -62,7 +64,9 @@ export class ResponseFilter implements Downstream {
   }
 
   sendHead(head: MessageHead, contentLength: number | undefined): void {
-    const response = new ChangedResponse(head, contentLength, this.#exchange.method)
+    const response = new ChangedResponse(head, contentLength, this.#exchange.method, (limit) =>
+      this.#readBody(limit),
+    )
     this.#response = response
     this.#runHooks(response, 0)
   }
@@ -70,7 +74,7 @@ export class ResponseFilter implements Downstream {
   sendBody(chunk: Buffer): void {
     if (this.#isOver || this.#isReplaced) return
     if (this.#isDeciding) {
-      this.#held.push(Buffer.from(chunk))
+      this.#held.add(chunk)
       return
     }
     const [first] = this.#streams
@@ -82,7 +86,7 @@ export class ResponseFilter implements Downstream {
     if (this.#isOver || this.#isReplaced) return
     this.#trailers = trailers
     this.#hasEnded = true
-    if (this.#isDeciding) return
+    if (this.#isDeciding) return this.#held.complete()
     const [first] = this.#streams
     if (first) first.end()
     else this.#client.endResponse(trailers)
@@ -141,7 +145,7 @@ export class ResponseFilter implements Downstream {
   #forget(): void {
     this.#response = undefined
     this.#isDeciding = false
-    this.#held = []
+    this.#held = new HeldBody()
     this.#hasEnded = false
   }
 
@@ -172,10 +176,25 @@ export class ResponseFilter implements Downstream {
     this.#begin(response)
   }
 
+  #readBody(limit: number): Promise<Buffer> {
+    if (!this.#response || this.#hasBegun) throw new TypeError('the answer is on its way already')
+    if (!this.#response.hasBody) return Promise.resolve(Buffer.alloc(0))
+    const { contentLength } = this.#response
+    if (contentLength !== undefined && contentLength > limit)
+      return Promise.reject(new BodyTooLarge(`the body has ${contentLength} bytes`))
+    if (this.#hasEnded) this.#held.complete()
+    const body = this.#held.read(limit)
+    // The hook has not returned its promise yet; what waits for room is told behind it.
+    queueMicrotask(() => {
+      if (this.#isDeciding) this.#events.onRoom()
+    })
+    return body
+  }
+
   #replaceWith({ status, headers, body }: AnswerReply): void {
     this.#isReplaced = true
     this.#isDeciding = false
-    this.#held = []
+    this.#held = new HeldBody()
     this.#client.sendHead(answerHead(status, headers), body.length)
     if (body.length > 0 && this.#exchange.method !== 'HEAD') this.#client.sendBody(body)
     this.#client.endResponse(undefined)
@@ -185,15 +204,21 @@ export class ResponseFilter implements Downstream {
   #begin(response: ChangedResponse): void {
     const waited = this.#isDeciding
     this.#isDeciding = false
+    this.#hasBegun = true
     if (response.replacement) {
       // What is short is read to its end, so that the connection can be used again.
       if (response.isLong) this.#events.onReplaced()
-      return this.#replaceWith(response.replacement)
+      const { replacement } = response
+      if ('body' in replacement) return this.#replaceWith(replacement)
+      this.#isReplaced = true
+      return this.#client.reply(replacement)
     }
     if (response.hasBody) this.#connect(response.streams)
     this.#client.sendHead(response.head, this.#streams.length > 0 ? undefined : response.contentLength)
     if (!waited) return
-    for (const chunk of this.#held.splice(0)) this.sendBody(chunk)
+    const { pieces } = this.#held
+    this.#held = new HeldBody()
+    for (const chunk of pieces) this.sendBody(chunk)
     if (this.#hasEnded) this.endResponse(this.#trailers)
     else this.#events.onRoom()
   }
@@ -224,19 +249,28 @@ class ChangedResponse implements PluginResponse {
   status: number
   readonly contentLength: number | undefined
   readonly streams: Duplex[] = []
-  replacement: AnswerReply | undefined
+  replacement: Reply | undefined
+  readonly bodyEncoding: string
+  readonly body: (limit: number) => Promise<Buffer>
   readonly #method: string
   readonly #head: MessageHead
   #names: HeaderName[]
   #values: string[]
 
-  constructor(head: MessageHead, contentLength: number | undefined, method: string) {
+  constructor(
+    head: MessageHead,
+    contentLength: number | undefined,
+    method: string,
+    readBody: (limit: number) => Promise<Buffer>,
+  ) {
+    this.body = readBody
     this.status = head.status
     this.contentLength = contentLength
     this.#method = method
     this.#head = head
     this.#names = [...head.names]
     this.#values = [...head.values]
+    this.bodyEncoding = this.header('content-encoding')?.trim().toLowerCase() ?? 'identity'
   }
 
   get hasBody(): boolean {
@@ -275,7 +309,7 @@ class ChangedResponse implements PluginResponse {
     this.#names = this.#names.filter((field) => field.lower !== lower)
   }
 
-  replaceWith(answer: AnswerReply): void {
+  replaceWith(answer: Reply): void {
     this.replacement = answer
   }
 

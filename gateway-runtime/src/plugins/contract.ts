@@ -47,7 +47,7 @@ export interface PluginRequest {
   replaceBody(body: Buffer): void
 }
 
-/** The body of a request is larger than a plugin takes. */
+/** The body of a request or an answer is larger than a plugin takes. */
 export class BodyTooLarge extends Error {
   override readonly name = 'BodyTooLarge'
 }
@@ -63,8 +63,15 @@ export interface PluginResponse {
   headers(): Iterable<readonly [name: string, value: string]>
   setHeader(name: string, value: string): void
   removeHeader(name: string): void
+  /**
+   * The whole body; the client still gets it. Only before the hook has returned, or its promise has been fulfilled.
+   * @throws BodyTooLarge past `limit` bytes; what was read is not lost
+   */
+  body(limit: number): Promise<Buffer>
+  /** How the bytes of `body` are encoded, in lower case: `identity`, `gzip`, …, whatever plugins have set since. */
+  readonly bodyEncoding: string
   /** Gives the client another answer in the place of this one, whose body is not read. */
-  replaceWith(answer: AnswerReply): void
+  replaceWith(answer: Reply): void
   /** Leads the body through a stream. Plugins' streams follow each other in the order of the calls. */
   pipe(stream: Duplex): void
 }
@@ -191,6 +198,11 @@ export interface AnswerReply {
 export type Reply = ProblemReply | AnswerReply
 
 export interface PluginHandlers {
+  /**
+   * Where they need time to get ready: the configuration is in force when all are, and the one before goes on
+   * meanwhile. Rejected where they cannot; then the configuration is refused.
+   */
+  readonly ready?: Promise<void>
   /** Return nothing to go on, a reply to end here, or a promise of either. A synchronous hook costs no promise. */
   onRequest?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>
   /** An upstream has answered. Plugins see the answer in the opposite order: who saw the request last is first. */

@@ -34,8 +34,11 @@ interface Group {
   readonly id: number | undefined
 }
 
-/** Compiles directives in their order. A chain of which one rule cannot be taken is refused as a whole. */
-export function compileRules(directives: readonly Directive[]): CompiledRules {
+/**
+ * Compiles directives in their order, a rule at a time. A chain of which one rule cannot be taken is refused as a
+ * whole.
+ */
+export function compileRules(directives: readonly Directive[]): Generator<void, CompiledRules> {
   return new RuleCompiler().compile(directives)
 }
 
@@ -45,9 +48,9 @@ class RuleCompiler {
   readonly #defaults = new Map<Phase, readonly ActionSyntax[]>()
   readonly #refused: RefusedRule[] = []
   readonly #steps: Record<Phase, Step[]> = { 1: [], 2: [], 3: [], 4: [], 5: [] }
-  #updates: readonly Extract<Directive, { type: 'update-target' }>[] = []
+  #updates: readonly Extract<Directive, { type: 'update-target' }>[] = [];
 
-  compile(directives: readonly Directive[]): CompiledRules {
+  *compile(directives: readonly Directive[]): Generator<void, CompiledRules> {
     this.#updates = directives.filter((directive) => directive.type === 'update-target')
     const removed = removalOf(directives)
     let group: RuleSyntax[] = []
@@ -57,6 +60,7 @@ class RuleCompiler {
         if (has(directive.rule, 'chain')) continue
         this.#add(group, removed)
         group = []
+        yield
       } else if (directive.type === 'marker') {
         const marker: Step = { type: 'marker', name: directive.name }
         for (const phase of [1, 2, 3, 4, 5] as const) this.#steps[phase].push(marker)

@@ -31,9 +31,17 @@ export class Prefilter {
   readonly covers: Uint8Array
   readonly #groups: readonly Group[]
 
-  constructor(steps: readonly Step[]) {
-    this.covers = Uint8Array.from(steps, (step) => (step.type === 'rule' && isCovered(step.rule) ? 1 : 0))
-    this.#groups = groupsOf(steps)
+  private constructor(covers: Uint8Array, groups: readonly Group[]) {
+    this.covers = covers
+    this.#groups = groups
+  }
+
+  /** Compiles a set at a time. */
+  static *build(steps: readonly Step[]): Generator<void, Prefilter> {
+    const covers = Uint8Array.from(steps, (step) => (step.type === 'rule' && isCovered(step.rule) ? 1 : 0))
+    const groups: Group[] = []
+    for (const draft of draftsOf(steps)) groups.push(yield* groupOf(draft))
+    return new Prefilter(covers, groups)
   }
 
   /** 1 for each step that may match. Throws BudgetExceeded. */
@@ -92,7 +100,7 @@ interface Draft {
   readonly members: { readonly rule: Rule; readonly step: number }[]
 }
 
-function groupsOf(steps: readonly Step[]): Group[] {
+function draftsOf(steps: readonly Step[]): Draft[] {
   const drafts = new Map<string, Draft>()
   steps.forEach((item, step) => {
     if (item.type !== 'rule' || !isCovered(item.rule)) return
@@ -104,7 +112,7 @@ function groupsOf(steps: readonly Step[]): Group[] {
       draft.members.push({ rule: item.rule, step })
     }
   })
-  return merged([...drafts.values()]).map(groupOf)
+  return merged([...drafts.values()])
 }
 
 /** Puts groups into those that look at the same values and more: a rule too many is tried now and then, passes are saved. */
@@ -125,7 +133,7 @@ export function stagesOf(chain: Chain): Chain[] {
   return chain.before ? [...stagesOf(chain.before), chain] : [chain]
 }
 
-function groupOf({ targets, chain, members }: Draft): Group {
+function* groupOf({ targets, chain, members }: Draft): Generator<void, Group> {
   const patterns: { pattern: string; step: number }[] = []
   const phrases: { phrases: readonly string[]; step: number }[] = []
   const detectors: { any: Detect; step: number }[] = []
@@ -135,13 +143,18 @@ function groupOf({ targets, chain, members }: Draft): Group {
     else if (quick.type === 'phrases') phrases.push({ phrases: quick.phrases, step })
     else detectors.push({ any: quick.any, step })
   }
+  const sets: Group['patterns'][number][] = []
+  for (const chunk of chunks(patterns)) {
+    sets.push({
+      set: compileSet(chunk.map(({ pattern }) => pattern)),
+      steps: chunk.map(({ step }) => step),
+    })
+    yield
+  }
   return {
     targets,
     chain,
-    patterns: chunks(patterns).map((chunk) => ({
-      set: compileSet(chunk.map(({ pattern }) => pattern)),
-      steps: chunk.map(({ step }) => step),
-    })),
+    patterns: sets,
     phrases:
       phrases.length === 0
         ? undefined

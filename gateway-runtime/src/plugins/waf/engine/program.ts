@@ -1,5 +1,6 @@
 import { contains } from './compile-rules.ts'
 import { foldConstants, markerAfter } from './fold-constants.ts'
+import { runAtOnce } from './gradual.ts'
 import type { Hit } from './hit.ts'
 import { Prefilter } from './prefilter.ts'
 import type { Phase, Rule, Step } from './rule.ts'
@@ -33,10 +34,12 @@ export class Program {
     }
   }
 
-  /** Builds what phases 1 and 2 need, so that no request waits for it. */
-  prepare(): void {
-    for (const phase of [1, 2] as const)
-      this.#phases[phase].prefilter ??= new Prefilter(this.#phases[phase].steps)
+  /** Builds what these phases need, so that no request waits for it. */
+  *prepare(phases: readonly Phase[]): Generator<void, void> {
+    for (const phase of phases) {
+      const program = this.#phases[phase]
+      program.prefilter ??= yield* Prefilter.build(program.steps)
+    }
   }
 
   /**
@@ -47,7 +50,7 @@ export class Program {
     if (transaction.off) return 'allowed'
     const program = this.#phases[phase]
     const { steps, skips } = program
-    program.prefilter ??= new Prefilter(steps)
+    program.prefilter ??= runAtOnce(Prefilter.build(steps))
     const { prefilter } = program
     const candidates = prefilter.candidates(transaction)
     const { covers } = prefilter

@@ -6,6 +6,10 @@ export interface WafSettings {
   readonly paranoiaLevel?: number | undefined
   /** Score from which on a request is refused; undefined: as the rules' own setup says, 5 in the Core Rule Set. */
   readonly anomalyThreshold?: number | undefined
+  /** Score from which on an answer is held back; undefined: as the rules' own setup says, 4 in the Core Rule Set. */
+  readonly outboundThreshold?: number | undefined
+  /** Whether answers are looked at, so that the rules for them are made ready too. */
+  readonly inspectsResponses?: boolean | undefined
   /** Methods that rules allow besides GET, HEAD, POST and OPTIONS; undefined: as the rules' setup says. */
   readonly allowedMethods?: readonly string[] | undefined
   /** Milliseconds for one request; 100. */

@@ -2,9 +2,10 @@ import { parseBody, processorFor } from '../body/parse-body.ts'
 import { readRules } from '../seclang/rule-files.ts'
 import { type CompiledRules, compileRules, type RefusedRule } from './compile-rules.ts'
 import { type CompiledExclusion, compileExclusions } from './exclusions.ts'
+import { runAtOnce, runGradually } from './gradual.ts'
 import type { Hit } from './hit.ts'
 import { Program } from './program.ts'
-import type { RequestFacts } from './request-facts.ts'
+import type { RequestFacts, ResponseFacts } from './request-facts.ts'
 import type { Phase, Rule } from './rule.ts'
 import type { WafSettings } from './settings.ts'
 import { BudgetExceeded, Transaction } from './transaction.ts'
@@ -51,7 +52,6 @@ export class WafEngine {
     const locked = lockedVariables(settings)
     this.#settings = settings
     this.#program = new Program(compiled.steps, locked)
-    this.#program.prepare()
     this.#locked = new Set(locked.keys())
     this.#exclusions = compileExclusions(settings.exclusions ?? [])
     const phases: readonly Phase[] = [1, 2, 3, 4, 5]
@@ -64,20 +64,46 @@ export class WafEngine {
    * in the report. Throws an Error where there are no rules, or an exclusion cannot be read.
    */
   static load(path: string, settings: WafSettings): WafEngine {
-    const { directives, errors } = readRules(path)
-    const compiled = compileRules(directives)
-    const unread = errors.map(({ location, message }) => ({ id: undefined, location, reason: message }))
-    return new WafEngine(compiled, [...unread, ...compiled.refused], settings)
+    return runAtOnce(WafEngine.#load(path, settings))
   }
 
-  /** Inspects a request; never throws. */
-  inspect(facts: RequestFacts): WafResult {
-    const hits: Hit[] = []
+  /** The same on a thread that goes on answering requests meanwhile. Rejected where load throws. */
+  static loadGradually(path: string, settings: WafSettings): Promise<WafEngine> {
+    return runGradually(WafEngine.#load(path, settings))
+  }
+
+  static *#load(path: string, settings: WafSettings): Generator<void, WafEngine> {
+    const { directives, errors } = readRules(path)
+    yield
+    const compiled = yield* compileRules(directives)
+    const unread = errors.map(({ location, message }) => ({ id: undefined, location, reason: message }))
+    const engine = new WafEngine(compiled, [...unread, ...compiled.refused], settings)
+    yield* engine.#program.prepare(settings.inspectsResponses ? [1, 2, 3, 4] : [1, 2])
+    return engine
+  }
+
+  /** Inspects a request; never throws. `timeBudget`: milliseconds, where it is another than that of the settings. */
+  inspect(facts: RequestFacts, timeBudget?: number): WafResult {
+    const transaction = this.#transaction(facts, timeBudget)
+    return this.#judge(transaction, (hits) => this.#runRequest(transaction, hits))
+  }
+
+  /**
+   * Inspects the answer to a request; never throws. What rules have remembered of the request itself they do not know
+   * any more.
+   */
+  inspectResponse(facts: RequestFacts, response: ResponseFacts): WafResult {
     const transaction = this.#transaction(facts)
+    transaction.response = response
+    return this.#judge(transaction, (hits) => this.#runResponse(transaction, hits))
+  }
+
+  #judge(transaction: Transaction, run: (hits: Hit[]) => Rule | undefined): WafResult {
+    const hits: Hit[] = []
     let denied: Rule | undefined
     let failure: WafFailure | undefined
     try {
-      denied = this.#run(transaction, hits)
+      denied = run(hits)
       failure = failureOf(transaction)
     } catch (error) {
       failure = failureFrom(error)
@@ -88,8 +114,9 @@ export class WafEngine {
     return { blocked, suspicious, score: scoreOf(transaction), hits, failure }
   }
 
-  #transaction(facts: RequestFacts): Transaction {
-    const { timeBudget, maxArguments, maxDepth } = { ...defaults, ...this.#settings }
+  #transaction(facts: RequestFacts, ownBudget?: number): Transaction {
+    const { maxArguments, maxDepth } = this.#settings
+    const timeBudget = ownBudget ?? this.#settings.timeBudget
     const transaction = new Transaction(
       facts,
       new TxVariables(this.#program.variables, this.#locked),
@@ -100,7 +127,15 @@ export class WafEngine {
     return transaction
   }
 
-  #run(transaction: Transaction, hits: Hit[]): Rule | undefined {
+  #runResponse(transaction: Transaction, hits: Hit[]): Rule | undefined {
+    for (const phase of [3, 4] as const) {
+      const denied = this.#program.run(phase, transaction, hits)
+      if (denied !== undefined) return denied === 'allowed' ? undefined : denied
+    }
+    return undefined
+  }
+
+  #runRequest(transaction: Transaction, hits: Hit[]): Rule | undefined {
     const { facts } = transaction
     const contentType = facts.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? ''
     transaction.processor = processorFor(contentType)
@@ -134,16 +169,21 @@ function lockedVariables(settings: WafSettings): Map<string, string> {
   lock(settings.paranoiaLevel, 'paranoia_level', 'executing_paranoia_level')
   lock(settings.paranoiaLevel, 'blocking_paranoia_level', 'detection_paranoia_level')
   lock(settings.anomalyThreshold, 'inbound_anomaly_score_threshold')
+  lock(settings.outboundThreshold, 'outbound_anomaly_score_threshold')
   lock(settings.allowedMethods?.join(' '), 'allowed_methods')
   return locked
 }
 
-const scoreNames = ['blocking_inbound_anomaly_score', 'anomaly_score', 'inbound_anomaly_score']
+const scoreNames = [
+  ...['blocking_inbound_anomaly_score', 'anomaly_score', 'inbound_anomaly_score'],
+  ...['blocking_outbound_anomaly_score', 'outbound_anomaly_score'],
+]
 
 const scoreOf = ({ tx }: Transaction): number =>
   Math.max(0, ...scoreNames.map((name) => Number.parseInt(tx.get(name) ?? '0', 10) || 0))
 
-function failureOf({ facts, body, queryProblem }: Transaction): WafFailure | undefined {
+function failureOf({ facts, response, body, queryProblem }: Transaction): WafFailure | undefined {
+  if (response) return undefined
   if (facts.bodyCut) return { reason: 'body-cut', detail: 'the body is longer than what is inspected' }
   const problem = body.problem ?? queryProblem
   return problem === undefined ? undefined : { reason: 'body-unparsable', detail: problem }

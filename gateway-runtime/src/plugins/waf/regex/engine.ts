@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { RE2JS } from 're2js'
 import { loadRustRegex } from '../native-packages.ts'
 import type { Pattern } from './pattern.ts'
@@ -25,11 +26,23 @@ const rust = () => {
 /** The form of a pattern that compileSet takes: shorter to keep than the pattern. */
 export const writeForSet = (pattern: Pattern): string => writePattern(pattern, 'rust')
 
-/** Throws where the set grows too large for the engine. */
+/** Sets in use: a firewall whose settings change, or a second one with the same rules, compiles none again. */
+const sets = new Map<string, WeakRef<LinearRegexSet>>()
+const unusedSets = new FinalizationRegistry<string>((key) => {
+  if (sets.get(key)?.deref() === undefined) sets.delete(key)
+})
+
+/** The same patterns give the same set while it is in use. Throws where it grows too large for the engine. */
 export function compileSet(patterns: readonly string[]): LinearRegexSet {
-  const set = new (rust().RRegexSet)([...patterns])
+  const key = hash('sha256', JSON.stringify(patterns), 'base64')
+  const known = sets.get(key)?.deref()
+  if (known) return known
+  const compiled = new (rust().RRegexSet)([...patterns])
   // Whether any matches takes half the time of which; nearly always the answer is none.
-  return { matches: (text) => (set.isMatch(text) ? set.matches(text) : []) }
+  const set = { matches: (text: string) => (compiled.isMatch(text) ? compiled.matches(text) : []) }
+  sets.set(key, new WeakRef(set))
+  unusedSets.register(set, key)
+  return set
 }
 
 /** Makes expressions; all engines give the same answers. */

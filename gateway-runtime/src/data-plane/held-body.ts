@@ -1,7 +1,7 @@
 import { BodyTooLarge } from '../plugins/contract.ts'
 
-/** The body of a request that waits at the gateway, until plugins have decided. */
-export class RequestBody {
+/** A body that waits at the gateway, until plugins have decided. */
+export class HeldBody {
   #pieces: Buffer[] = []
   #size = 0
   #isComplete = false
@@ -15,6 +15,11 @@ export class RequestBody {
       this.#reader.reject(tooLarge(this.#reader.limit))
       this.#reader = undefined
     }
+    return this.#reader !== undefined
+  }
+
+  /** Whether somebody waits for more of it. */
+  get isWanted(): boolean {
     return this.#reader !== undefined
   }
 
