@@ -405,15 +405,12 @@ export class GatewayNode {
       },
       targets,
       redis: this.#redis?.facts ?? null,
-<<<<<<< HEAD
-      log_exports: this.#logExports!.states.map((backlogBytes, problem, ...state ) => (
+      log_exports: this.#logExports!.states.map(({ backlogBytes, problem, ...state }) => ({
         ...state,
         backlog_bytes: backlogBytes,
-        problem: problem ?? null,)),
-      certificates: this.#ordered!.states.map(describeCertificate),
-=======
+        problem: problem ?? null,
+      })),
       certificates: this.#certificateStates.map(describeCertificate),
->>>>>>> ce96c2b (Share certificates between nodes: encrypted in Redis or Postgres, ordered under a fenced lease)
     }
   }
 }
