@@ -36,8 +36,10 @@ export class StoppedGateway implements GatewayAccess {
   static async open(folder: string): Promise<StoppedGateway> {
     const store = new ConfigurationStore(folder, { onSnapshot: async () => {}, onRejected: () => {} })
     const { configuration } = (await store.open()).loaded
-    if (configuration.store === 'postgres') {
-      throw new CliError('gateway-service is not running, and its entities are in Postgres: start it first')
+    if (configuration.store !== 'files') {
+      throw new CliError(
+        'gateway-service is not running, and its entities are in a store of all nodes: start it first',
+      )
     }
     return new StoppedGateway(store)
   }

@@ -14,7 +14,7 @@ export {
 export { EditRefused } from './flow-collection.ts'
 export { type FolderContents, readFolder } from './folder.ts'
 export { configurationJsonSchema, jsonSchemaOf } from './json-schema.ts'
-export { type LoadedConfiguration, type LoadOptions, loadConfiguration } from './load.ts'
+export { type LoadedConfiguration, type LoadOptions, loadConfiguration, namedPluginFiles } from './load.ts'
 export { parsePluginId, pluginId, pluginIdOf } from './plugin-id.ts'
 export { replaceConfiguration } from './replace-configuration.ts'
 export { precedence } from './route-order.ts'

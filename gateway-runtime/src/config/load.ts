@@ -92,6 +92,14 @@ export function loadConfiguration(folder: string, options: LoadOptions = {}): Lo
   return { folder: absolute, configuration, shown: merged.value, warnings }
 }
 
+/** What texts say under `plugin_files`, as it stands there; nothing is read from them or run. */
+export function namedPluginFiles(contents: FolderContents): unknown {
+  const problems = new ProblemList([...contents.keys()])
+  const sources = [...contents].map(([file, text]) => YamlSource.read(file, text))
+  const { plugin_files } = merge(sources, problems).value as { readonly plugin_files?: unknown }
+  return plugin_files ?? []
+}
+
 /** Absolute; what is no path is the schema's to report. */
 function pluginPaths(folder: string, value: unknown): string[] {
   const { plugin_files } = value as { readonly plugin_files?: unknown }

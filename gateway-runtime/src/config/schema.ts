@@ -10,6 +10,7 @@ import { logExportSchema } from './log-export-schema.ts'
 import { parseTemplate } from './path-template.ts'
 import { postgresSchema } from './postgres-settings.ts'
 import { redisSchema } from './redis-settings.ts'
+import { s3Schema } from './s3-settings.ts'
 
 /*
  * The configuration that people write, one zod schema an entity. Entities and fields follow the convention of
@@ -529,9 +530,17 @@ export const configurationSchema = z.strictObject({
     })
     .prefault({}),
   store: z
-    .enum(['files', 'postgres'])
+    .union([
+      z.enum(['files', 'postgres']),
+      z
+        .string()
+        .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/[^\s?#]{1,1024}$/, 'expected s3://bucket/key'),
+    ])
     .default('files')
-    .describe('Where entities are kept: in the files of the folder, or in Postgres for all nodes.'),
+    .describe(
+      'Where entities are kept: in the files of the folder; for all nodes, in Postgres or in an object: s3://bucket/key.',
+    ),
+  s3: s3Schema.optional().describe('The object store of store: s3://bucket/key.'),
   postgres: postgresSchema.optional().describe('The database of store: postgres.'),
   redis: redisSchema.optional().describe('Redis Cluster that nodes share counters through.'),
   limits: z

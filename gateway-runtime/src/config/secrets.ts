@@ -2,7 +2,7 @@
 export const masked = '***'
 
 const secretKey =
-  /(^|_)(secret|password|passwd|token|passphrase|private_key|secret_key|key_secret|encryption_keys?|hmac_key|api_key|apikey)$|^(proxy-)?authorization$/i
+  /(^|_)(secret|password|passwd|token|passphrase|private_key|secret_key|secret_access_key|key_secret|encryption_keys?|hmac_key|api_key|apikey)$|^(proxy-)?authorization$/i
 const credentialKey = /^(key|secret|password|sha256|client_secret)$/
 const reference = /^\$\{(env|file):[^}]*\}$/
 

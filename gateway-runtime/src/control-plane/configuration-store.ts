@@ -98,11 +98,18 @@ export class ConfigurationStore {
 
   /**
    * Loads the folder for the first time; it is for the caller to put it in force.
+   * @param lastGood - texts that were in force once, which are taken where those that there are cannot be
    * @throws ConfigurationError
    */
-  async open(): Promise<Current> {
-    this.#current = this.#load(await this.#source.read())
-    this.#source.accepted?.(this.#current.contents)
+  async open(lastGood?: FolderContents): Promise<Current> {
+    try {
+      this.#current = this.#load(await this.#source.read())
+      this.#source.accepted?.(this.#current.contents)
+    } catch (error) {
+      if (!lastGood) throw error
+      this.#current = this.#load(lastGood)
+      this.#reject(error as Error)
+    }
     return this.#current
   }
 
@@ -169,6 +176,11 @@ export class ConfigurationStore {
    */
   async reload(options: { readonly always?: boolean } = {}): Promise<Error | undefined> {
     return this.#inTurn(() => this.#reload(options.always ?? false)).catch((error) => this.#reject(error))
+  }
+
+  /** Looks whether something has changed, as when a file of the folder did. */
+  lookAgain(): Promise<void> {
+    return this.#onFilesChanged()
   }
 
   /** Reloads by itself when a file changes, or has changed since `open`. */

@@ -7,12 +7,14 @@ import {
   type Configuration,
   differences,
   type EntityChange,
+  type FolderContents,
   formatProblem,
   type LoadedConfiguration,
   loadConfiguration,
   maskedChanges,
   type Snapshot,
 } from '../config/index.ts'
+import { s3Schema } from '../config/s3-settings.ts'
 import { readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
 import { TargetHealth } from '../data-plane/upstreams/health.ts'
 import { stateDirectory } from '../state-directory.ts'
@@ -37,10 +39,12 @@ import { HealthChecks, isWatched } from './health-checks/health-checks.ts'
 import { History } from './history.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
+import { ConfigurationAnnouncements } from './redis/configuration-announcements.ts'
 import { NodeRedis } from './redis/node-redis.ts'
 import { SessionTicketKeys } from './session-ticket-keys.ts'
 import { createStatusServer } from './status-server.ts'
 import { PostgresSource } from './stores/postgres-source.ts'
+import { S3Source } from './stores/s3-source.ts'
 import { Supervisor } from './supervisor.ts'
 import { TlsFileWatcher } from './tls-file-watcher.ts'
 import { readTlsMaterial } from './tls-material.ts'
@@ -73,7 +77,9 @@ export class GatewayNode {
   #times: EntityTimes | undefined
   #history: History | undefined
   #logExports: LogExports | undefined
-  #postgres: PostgresSource | undefined
+  #shared: PostgresSource | S3Source | undefined
+  #announcements: ConfigurationAnnouncements | undefined
+  #lastGood: FolderContents | undefined
   #supervisor: Supervisor | undefined
   #healthChecks: HealthChecks | undefined
   #names: NameResolver | undefined
@@ -98,7 +104,7 @@ export class GatewayNode {
   async start(): Promise<string> {
     const { folder, stateOption } = this.#options
     this.#errorLog = this.#chooseStore()
-    const { loaded, snapshot } = await this.#store.open()
+    const { loaded, snapshot } = await this.#store.open(this.#lastGood)
     const { configuration } = loaded
     this.#auditLog = new AuditLog(configuration.logs.directory)
     const state = stateDirectory(stateOption, folder)
@@ -134,6 +140,12 @@ export class GatewayNode {
       await this.#startAdminApi(configuration, token, state)
     }
     this.#store.watch()
+    // Files are those of one node; what others change is in a store of all.
+    if (this.#redis && this.#shared)
+      this.#announcements = new ConfigurationAnnouncements(
+        this.#redis.redis,
+        () => void this.#store.lookAgain(),
+      )
     this.#errorLog.write('info', 'gateway started', { version, snapshot: snapshot.version, workers })
     const started = describeStart(configuration, workers)
     return isFirstStart
@@ -144,15 +156,28 @@ export class GatewayNode {
   /** By the files of the folder, which say where entities are. */
   #chooseStore(): ErrorLog {
     const { folder, stateOption } = this.#options
-    const { logs, store, postgres } = loadConfiguration(folder).configuration
+    const state = stateDirectory(stateOption, folder)
+    this.#lastGood = lastContents(state)
+    const { logs, store, postgres, s3 } = this.#readSettings(folder)
     const errorLog = openErrorLog(logs.directory)
-    if (store === 'postgres') {
-      const state = stateDirectory(stateOption, folder)
-      mkdirSync(state, { recursive: true, mode: 0o700 })
-      this.#postgres = new PostgresSource(folder, state, postgres!, errorLog)
-      this.#store.useSource(this.#postgres)
-    }
+    if (store === 'files') return errorLog
+    mkdirSync(state, { recursive: true, mode: 0o700 })
+    this.#shared =
+      store === 'postgres'
+        ? new PostgresSource(folder, state, postgres!, errorLog)
+        : new S3Source(folder, state, store, s3 ?? s3Schema.parse({}), errorLog)
+    this.#store.useSource(this.#shared)
     return errorLog
+  }
+
+  /** Of the files, or where these are gone or wrong, of what was in force last. */
+  #readSettings(folder: string): Configuration {
+    try {
+      return loadConfiguration(folder).configuration
+    } catch (error) {
+      if (!this.#lastGood) throw error
+      return loadConfiguration(folder, { contents: this.#lastGood, keyTexts: true }).configuration
+    }
   }
 
   /** Reads configuration and certificates again. A bad configuration leaves the one in force. */
@@ -193,6 +218,7 @@ export class GatewayNode {
 
   /** Says "not ready", finishes the requests in flight, and closes everything. */
   async stop(): Promise<void> {
+    this.#announcements?.close()
     await this.#store.close()
     await this.#ordered?.close()
     this.#tlsFiles.close()
@@ -292,6 +318,7 @@ export class GatewayNode {
     this.#times?.note(changes, EntityIndex.of(before.loaded), EntityIndex.of(after.loaded))
     this.#auditLog?.write({ ...cause, changes, snapshot: after.snapshot.version })
     this.#remember(after, cause, changes)
+    if (cause.author.name !== this.#shared?.name) void this.#announcements?.announce()
   }
 
   /** Into the history; a full disk costs the entry and not the change. */
@@ -346,13 +373,19 @@ export class GatewayNode {
       history: this.#history!,
       drain: () => this.#drain(),
       token,
+      isReady: () => this.#supervisor!.status.ready,
       status: () => this.#describeStatus(),
       log: (...line: Parameters<ErrorLog['write']>) => this.#errorLog!.write(...line),
     }
-    await this.#listen(createAdminApi(options), admin.host, admin.port, 'admin.port')
+    await this.#listen(await createAdminApi(options), admin.host, admin.port, 'admin.port')
     if (admin.tls_port === undefined) return
     const tls = await adminTlsOptions(admin, state)
-    await this.#listen(createAdminApi({ ...options, tls }), admin.tls_host, admin.tls_port, 'admin.tls_port')
+    await this.#listen(
+      await createAdminApi({ ...options, tls }),
+      admin.tls_host,
+      admin.tls_port,
+      'admin.tls_port',
+    )
   }
 
   async #listen(api: FastifyInstance, host: string, port: number, setting: string): Promise<void> {
@@ -398,8 +431,8 @@ export class GatewayNode {
       ...supervisor.status,
       configuration: {
         folder: this.#options.folder,
-        store: this.#postgres ? 'postgres' : 'files',
-        store_reachable: this.#postgres?.isReachable ?? true,
+        store: this.#shared?.name ?? 'files',
+        store_reachable: this.#shared?.isReachable ?? true,
         error: this.#store.lastError?.message ?? null,
         warnings: this.#store.current.loaded.warnings,
       },
@@ -427,6 +460,14 @@ const describeCertificate = ({ domain, authority, ...state }: CertificateState) 
 /** What is said of a target that has a name. */
 const describeName = (state: NameState | undefined) =>
   state && { addresses: state.addresses, dns_error: state.problem ?? null }
+
+/** The texts of the newest entry of the history; undefined before the first start. */
+function lastContents(state: string): FolderContents | undefined {
+  if (!existsSync(join(state, 'history'))) return undefined
+  const history = new History(state)
+  const [last] = history.list()
+  return last && history.contents(last.id)
+}
 
 function openErrorLog(directory: string): ErrorLog {
   try {

@@ -1,5 +1,10 @@
 import type { TLSSocket, TlsOptions } from 'node:tls'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify'
 import { type AdminRole, type Collection, entitySchemas } from '../../config/index.ts'
 import type { ErrorLog } from '../../telemetry/error-log.ts'
 import type { ConfigurationStore } from '../configuration-store.ts'
@@ -12,6 +17,7 @@ import { addNodeResources } from './node-resources.ts'
 import { addPartResources } from './part-resources.ts'
 import { partKinds } from './parts.ts'
 import { problemOf, RequestRefused } from './problem.ts'
+import { callerWithin } from './rest-calls.ts'
 import { addSchemaResources } from './schema-resources.ts'
 import { addTagResources } from './tag-resources.ts'
 
@@ -23,6 +29,8 @@ export interface AdminApiOptions {
   readonly token: string
   /** Speaks TLS, with these settings. */
   readonly tls?: TlsOptions
+  /** Whether the node takes requests. */
+  readonly isReady: () => boolean
   /** What GET /status answers. */
   readonly status: () => object
   /** Takes no more requests, and tells how many workers have some in flight yet. */
@@ -50,34 +58,44 @@ export const longestId = 512
  * `offset` and `tags`, collections within others, schemas. Errors are application/problem+json with a stable `code`.
  * Not listening yet.
  */
-export function createAdminApi(options: AdminApiOptions): FastifyInstance {
-  const api = fastify({
+export async function createAdminApi(options: AdminApiOptions): Promise<FastifyInstance> {
+  const settings: FastifyServerOptions = {
     bodyLimit,
     routerOptions: { maxParamLength: longestId },
     requestTimeout: 10_000,
     keepAliveTimeout: 5_000,
     frameworkErrors: (error, _request, reply) => sendProblem(reply, error),
-    ...(options.tls && { https: options.tls }),
-  }) as unknown as FastifyInstance
+  }
+  const api = (options.tls
+    ? fastify({ ...settings, http2: true, https: { ...options.tls, allowHTTP1: true } } as object)
+    : fastify(settings)) as unknown as FastifyInstance
   api.server.maxConnections = 128
   api.removeContentTypeParser('text/plain')
   api.decorateRequest('principal')
   api.setErrorHandler((error: Error, request, reply) => {
     report(options, error, request)
-    return sendProblem(reply, error)
+    return isGrpc(request) ? sendGrpcStatus(reply, error) : sendProblem(reply, error)
   })
   api.setNotFoundHandler(() => {
     const collections = Object.keys(entitySchemas).map((name) => `/${name}`)
     throw new RequestRefused(404, 'not-found', `no such resource; there are ${collections.join(', ')}`)
   })
   api.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-    const settings = options.store.current.loaded.configuration.admin
-    const call = callOf(request, options.tls !== undefined)
-    checkSite(call, settings)
-    request.principal = authenticate(call, settings, options.token)
+    const within = callerWithin()
+    const { role } = request.routeOptions.config
     const isRead = request.method === 'GET' || request.method === 'HEAD'
-    requireRole(request.principal, request.routeOptions.config.role ?? (isRead ? 'viewer' : 'operator'))
+    if (within) {
+      request.principal = within
+      return requireRole(within, role ?? (isRead ? 'viewer' : 'operator'))
+    }
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    const { admin } = options.store.current.loaded.configuration
+    const call = callOf(request, options.tls !== undefined)
+    checkSite(call, admin)
+    if (request.url.startsWith(healthService)) return
+    request.principal = authenticate(call, admin, options.token)
+    // What is called over gRPC is called within: there, each operation has its own role.
+    requireRole(request.principal, role ?? (isRead || isGrpcCall(request) ? 'viewer' : 'operator'))
   })
   addNodeResources(api, options)
   addConfigurationResources(api, options)
@@ -88,6 +106,12 @@ export function createAdminApi(options: AdminApiOptions): FastifyInstance {
   }
   for (const [collection, nesting] of nested) addEntityResources(api, options, collection, nesting)
   for (const kind of partKinds) addPartResources(api, options, kind)
+  if (options.tls) {
+    // Loaded only where it is used: it is large.
+    const { addGrpcServices } = await import('./grpc/grpc-services.ts')
+    const { max_body_bytes } = options.store.current.loaded.configuration.admin
+    await addGrpcServices(api, { isReady: options.isReady, readMaxBytes: max_body_bytes })
+  }
   return api
 }
 
@@ -98,8 +122,17 @@ const nested: readonly (readonly [Collection, Nesting])[] = [
   ['plugins', { owners: 'consumers', field: 'consumer' }],
 ]
 
+const healthService = '/grpc.health.v1.Health/'
+
+/** POST /package.Service/Method: no path of REST has a dot in its first part. */
+const isGrpcCall = ({ url }: FastifyRequest): boolean => /^\/(gatehouse|grpc)\.[\w.]+\/\w+$/.test(url)
+
+const isGrpc = ({ headers }: FastifyRequest) =>
+  headers['content-type']?.startsWith('application/grpc') === true
+
+/** HTTP/2 has the host in a pseudo-header. */
 const callOf = (request: FastifyRequest, isTls: boolean): Call => ({
-  headers: request.headers,
+  headers: { ...request.headers, host: request.headers.host ?? String(request.headers[':authority'] ?? '') },
   peer: request.ip,
   tls: isTls ? (request.socket as TLSSocket) : undefined,
 })
@@ -111,6 +144,17 @@ function report({ log }: AdminApiOptions, error: Error, request: FastifyRequest)
   if (status === 500)
     log('error', 'admin request failed', { ...fields, reason: error.stack ?? error.message })
   else if (status !== 404) log('warn', 'admin request refused', { ...fields, status, reason: error.message })
+}
+
+/** Before a call has begun: all of the answer is its status. */
+function sendGrpcStatus(reply: FastifyReply, error: Error): FastifyReply {
+  const { status, detail } = problemOf(error)
+  const code = { 401: 16, 403: 7 }[status] ?? 13
+  return reply
+    .code(200)
+    .headers({ 'content-type': 'application/grpc', 'grpc-status': code })
+    .header('grpc-message', (detail ?? '').replace(/[^\x20-\x24\x26-\x7e]/g, encodeURIComponent))
+    .send()
 }
 
 function sendProblem(reply: FastifyReply, error: Error): FastifyReply {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
   type Collection,
@@ -6,6 +7,7 @@ import {
   type LoadedConfiguration,
   maskedChanges,
   maskSecrets,
+  namedPluginFiles,
   replaceConfiguration,
 } from '../../config/index.ts'
 import type { AdminApiOptions } from './admin-api.ts'
@@ -77,7 +79,9 @@ async function apply(
   const checked: Edit = (contents, loaded) => {
     before = loaded
     requireMatch(request.headers['if-match'], loaded.shown as Entity)
-    return edit(contents, loaded)
+    const after = edit(contents, loaded)
+    requireSameCode(contents, after)
+    return after
   }
   const planned = await store.preview(checked)
   const changes = differences(before!.shown, planned.loaded.shown)
@@ -99,6 +103,17 @@ async function apply(
   })
   reply.code(201).header('etag', etagOf(next.loaded.shown))
   return answer
+}
+
+/**
+ * Files with code are named by whoever may write to the folder, and nobody else: what runs in the gateway is not for
+ * its admin API to say. Looked at before anything is loaded, as loading runs them.
+ * @throws RequestRefused
+ */
+function requireSameCode(before: FolderContents, after: FolderContents): void {
+  if (isDeepStrictEqual(namedPluginFiles(before), namedPluginFiles(after))) return
+  const advice = 'change plugin_files in the files of the folder, and leave it as it is here'
+  throw new RequestRefused(403, 'code-not-permitted', `plugins of your own are code; ${advice}`)
 }
 
 const isOn = (value: string | undefined) => value !== undefined && value !== '0' && value !== 'false'

@@ -1,4 +1,3 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { type FolderContents, readFolder, writeFolder } from '../../config/index.ts'
@@ -6,21 +5,10 @@ import type { PostgresSettings } from '../../config/postgres-settings.ts'
 import type { ErrorLog } from '../../telemetry/error-log.ts'
 import { IamTokens } from '../aws/iam-token.ts'
 import { FolderWatcher } from '../folder-watcher.ts'
-import { OperationalError } from '../operational-error.ts'
+import { DocumentCopy, emptyDocument } from './document-copy.ts'
 import { migrate } from './postgres-migrations.ts'
 import type { ConfigurationSource } from './source.ts'
-
-/** The database cannot be reached: what is in force stays, and nothing can be changed until it is back. */
-export class StoreUnreachable extends Error {
-  override readonly name = 'StoreUnreachable'
-  readonly code = 'store-unreachable'
-}
-
-/** Another node has changed the configuration in between; nothing was written. */
-class StoreConflict extends Error {
-  override readonly name = 'StoreConflict'
-  readonly code = 'store-conflict'
-}
+import { StoreConflict, StoreUnreachable } from './store-errors.ts'
 
 /** A token is asked for with every connection: none is used past its time. */
 function passwordOf({ url, password, aws_iam }: PostgresSettings): Pick<pg.ClientConfig, 'password'> {
@@ -37,7 +25,6 @@ function passwordOf({ url, password, aws_iam }: PostgresSettings): Pick<pg.Clien
 
 /** The name that the document has among the texts of the folder. */
 const documentName = 'postgres.yaml'
-const empty = 'services: []\nroutes: []\nupstreams: []\nconsumers: []\nplugins: []\ncertificates: []\n'
 const channel = 'gatehouse_configuration'
 const keptRevisions = 50
 const longestDelay = 5_000
@@ -58,20 +45,17 @@ export class PostgresSource implements ConfigurationSource {
   readonly name = 'postgres'
   readonly holdsKeys = true
   readonly #folder: string
-  readonly #copy: string
-  readonly #errorLog: ErrorLog
+  readonly #copy: DocumentCopy<Document>
   readonly #connection: pg.ClientConfig
   readonly #pool: pg.Pool
   #listener: pg.Client | undefined
   #document: Document | undefined
   #isMigrated = false
-  #isReachable = true
   #isClosed = false
 
   constructor(folder: string, stateDirectory: string, settings: PostgresSettings, errorLog: ErrorLog) {
     this.#folder = folder
-    this.#copy = join(stateDirectory, 'postgres-copy.json')
-    this.#errorLog = errorLog
+    this.#copy = new DocumentCopy(join(stateDirectory, 'postgres-copy.json'), 'Postgres', errorLog)
     this.#connection = {
       connectionString: settings.url,
       ...passwordOf(settings),
@@ -82,28 +66,28 @@ export class PostgresSource implements ConfigurationSource {
       keepAlive: true,
     }
     this.#pool = new pg.Pool({ ...this.#connection, max: 2, idleTimeoutMillis: 30_000 })
-    this.#pool.on('error', (error) => this.#lost(error))
+    this.#pool.on('error', (error) => this.#copy.lost(error))
   }
 
   /** Whether the database answered when it was last asked. */
   get isReachable(): boolean {
-    return this.#isReachable
+    return this.#copy.isReachable
   }
 
   /** @throws OperationalError where it cannot be reached and never was */
   async read(): Promise<FolderContents> {
     try {
       this.#document = await this.#latest()
-      this.#found()
+      this.#copy.found()
     } catch (error) {
-      this.#lost(error as Error)
-      this.#document ??= this.#readCopy(error as Error)
+      this.#copy.lost(error as Error)
+      this.#document ??= this.#copy.read(error as Error)
     }
     return new Map([...readFolder(this.#folder), [documentName, this.#document.text]])
   }
 
   async write(before: FolderContents, after: FolderContents, author: string): Promise<void> {
-    const text = after.get(documentName) ?? empty
+    const text = after.get(documentName) ?? emptyDocument
     if (text !== before.get(documentName)) await this.#insert(text, author)
     writeFolder(this.#folder, without(before), without(after))
   }
@@ -119,13 +103,7 @@ export class PostgresSource implements ConfigurationSource {
   }
 
   accepted(): void {
-    if (!this.#document) return
-    try {
-      writeFileSync(`${this.#copy}.tmp`, JSON.stringify(this.#document), { mode: 0o600 })
-      renameSync(`${this.#copy}.tmp`, this.#copy)
-    } catch (error) {
-      this.#errorLog.write('error', 'copy of the configuration not written', { reason: String(error) })
-    }
+    if (this.#document) this.#copy.write(this.#document)
   }
 
   async close(): Promise<void> {
@@ -141,7 +119,7 @@ export class PostgresSource implements ConfigurationSource {
       'select revision, document from gatehouse_configuration order by revision desc limit 1',
     )
     const [row] = rows as { revision: string; document: string }[]
-    return row ? { revision: Number(row.revision), text: row.document } : { revision: 0, text: empty }
+    return row ? { revision: Number(row.revision), text: row.document } : { revision: 0, text: emptyDocument }
   }
 
   /** Two nodes that write at once write the same revision: the key lets one of them. */
@@ -159,9 +137,9 @@ export class PostgresSource implements ConfigurationSource {
       )
     } catch (error) {
       if ((error as { code?: string }).code === uniqueViolation) {
-        throw new StoreConflict('another node has changed the configuration at the same time; try again')
+        throw new StoreConflict()
       }
-      this.#lost(error as Error)
+      this.#copy.lost(error as Error)
       throw new StoreUnreachable(
         `Postgres cannot be reached, so nothing was changed: ${(error as Error).message}`,
       )
@@ -193,28 +171,6 @@ export class PostgresSource implements ConfigurationSource {
     } catch {
       again(delay)
     }
-  }
-
-  #readCopy(cause: Error): Document {
-    try {
-      return JSON.parse(readFileSync(this.#copy, 'utf8'))
-    } catch {
-      const reason = 'and no copy of its configuration was kept by an earlier start'
-      throw new OperationalError(`Postgres cannot be reached (${cause.message}), ${reason}`, { cause })
-    }
-  }
-
-  #lost(error: Error): void {
-    if (this.#isReachable) {
-      const event = 'Postgres cannot be reached; the configuration in force stays'
-      this.#errorLog.write('error', event, { reason: error.message })
-    }
-    this.#isReachable = false
-  }
-
-  #found(): void {
-    if (!this.#isReachable) this.#errorLog.write('info', 'Postgres answers again')
-    this.#isReachable = true
   }
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -104,6 +105,20 @@ describe('POST /config', () => {
     expect(refused).toMatchObject({ status: 400, body: { fields: { vaults: 'this gateway has no vaults' } } })
     expect((await post('/config', { services: [base] })).status).toBe(201)
   })
+})
+
+test('files with code are not for the API to name, and none of them is run to find out', async () => {
+  const trace = join(gateway.logDirectory, 'was-run')
+  const file = join(gateway.configDirectory, 'own-plugin.ts')
+  await writeFile(
+    file,
+    `import { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(trace)}, '')\n`,
+  )
+  for (const path of ['/config', '/config?dry_run=1']) {
+    const { status, body } = await post(path, { services: [base], plugin_files: [file] })
+    expect({ status, code: body.code }).toEqual({ status: 403, code: 'code-not-permitted' })
+  }
+  expect(existsSync(trace)).toBe(false)
 })
 
 describe('of two admins who change the same at once, one loses clearly', () => {
