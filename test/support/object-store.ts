@@ -34,14 +34,20 @@ export async function startObjectStore(
       response.writeHead(status, { ...(etag && { etag }), 'content-type': 'application/xml' }).end(text)
     }
     const fail = (status: number, code: string) =>
-      answer(status, undefined, `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`)
-    if (!/^AWS4-HMAC-SHA256 Credential=key-id\//.test(headers.authorization ?? '')) return fail(403, 'AccessDenied')
+      answer(
+        status,
+        undefined,
+        `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`,
+      )
+    if (!/^AWS4-HMAC-SHA256 Credential=key-id\//.test(headers.authorization ?? ''))
+      return fail(403, 'AccessDenied')
     if (method === 'GET') {
       if (current === undefined) return fail(404, 'NoSuchKey')
       const etag = etagOf(current)
       return headers['if-none-match'] === etag ? answer(304, etag) : answer(200, etag, current)
     }
-    const isMatch = headers['if-match'] === undefined || (current !== undefined && headers['if-match'] === etagOf(current))
+    const isMatch =
+      headers['if-match'] === undefined || (current !== undefined && headers['if-match'] === etagOf(current))
     const isFree = headers['if-none-match'] !== '*' || current === undefined
     if (!isMatch || !isFree) return fail(412, 'PreconditionFailed')
     objects.set(path, body)

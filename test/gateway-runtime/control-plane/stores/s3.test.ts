@@ -57,7 +57,10 @@ test('what is changed on one node, or in the object itself, is in force on all',
   // Both at once: the one that comes second reads what the first has written, and makes its change of that.
   const answers = await Promise.all([put(one, '/services/b', service), put(two!, '/services/c', service)])
   expect(answers.map(({ status }) => status)).toEqual([201, 201])
-  await eventually('both', async () => (await has(one, '/services/c')()) && (await has(two!, '/services/b')()))
+  await eventually(
+    'both',
+    async () => (await has(one, '/services/c')()) && (await has(two!, '/services/b')()),
+  )
 
   // Shipped by somebody else; a wrong one is refused, and said so.
   store.objects.set(path, 'services: [{name: shipped, url: "http://127.0.0.1:9"}]\n')
@@ -80,9 +83,15 @@ test('away, the store is not needed to go on or to start, and refuses changes cl
   await put(gateway, '/routes/r', { service: 'a', paths: ['/r'] })
   await store.stop()
   const refused = await put(gateway, '/services/b', service)
-  expect({ status: refused.status, code: refused.body.code }).toEqual({ status: 503, code: 'store-unreachable' })
+  expect({ status: refused.status, code: refused.body.code }).toEqual({
+    status: 503,
+    code: 'store-unreachable',
+  })
   expect((await fetch(`${gateway.url}/r`)).status).toBe(502)
-  expect((await call(gateway, '/status')).body.configuration).toMatchObject({ store: 's3', store_reachable: false })
+  expect((await call(gateway, '/status')).body.configuration).toMatchObject({
+    store: 's3',
+    store_reachable: false,
+  })
 
   await gateway.process.stop()
   const again = await startGatewayProcess({
@@ -103,25 +112,38 @@ const gatewayCommand = [
   join(import.meta.dirname, '../../../../gateway-runtime/src/gateway.ts'),
 ] as const
 
-redis.test('through Redis, a change is announced to all nodes at once', async () => {
-  const store = await startObjectStore()
-  ended.push(() => store.stop())
-  const cluster = await startRedisCluster(redis.path)
-  ended.push(() => cluster.stop())
-  // Asked once an hour, the store itself tells nobody.
-  const nodes = await startNodes(store, 3, { poll_interval: '1h' }, { redis: { cluster: cluster.addresses } })
-  await eventually('the cluster', async () => {
-    const states = await Promise.all(nodes.map((node) => call(node, '/status')))
-    return states.every(({ body }) => body.redis.state === 'connected')
-  }, 20_000)
-  const [one, ...others] = nodes
-  await eventually('the first announcement', async () => {
-    await put(one, '/services/a', service)
-    return has(others[0]!, '/services/a')()
-  })
-  expect((await put(one, '/services/b', service)).status).toBe(201)
-  await Promise.all(others.map((node) => eventually('the service', has(node, '/services/b'))))
-}, 90_000)
+redis.test(
+  'through Redis, a change is announced to all nodes at once',
+  async () => {
+    const store = await startObjectStore()
+    ended.push(() => store.stop())
+    const cluster = await startRedisCluster(redis.path)
+    ended.push(() => cluster.stop())
+    // Asked once an hour, the store itself tells nobody.
+    const nodes = await startNodes(
+      store,
+      3,
+      { poll_interval: '1h' },
+      { redis: { cluster: cluster.addresses } },
+    )
+    await eventually(
+      'the cluster',
+      async () => {
+        const states = await Promise.all(nodes.map((node) => call(node, '/status')))
+        return states.every(({ body }) => body.redis.state === 'connected')
+      },
+      20_000,
+    )
+    const [one, ...others] = nodes
+    await eventually('the first announcement', async () => {
+      await put(one, '/services/a', service)
+      return has(others[0]!, '/services/a')()
+    })
+    expect((await put(one, '/services/b', service)).status).toBe(201)
+    await Promise.all(others.map((node) => eventually('the service', has(node, '/services/b'))))
+  },
+  90_000,
+)
 
 test('a node whose files are gone or wrong starts with what was in force last, and says so', async () => {
   const gateway = await startGateway({
