@@ -186,6 +186,10 @@ export class Exchange implements PluginExchange, PluginRequest {
     if (this.head.names.some((field) => field.lower === lower)) this.#withoutField(lower)
   }
 
+  acceptTrailers(): void {
+    if (!this.head.acceptsTrailers) this.head = { ...this.head, acceptsTrailers: true }
+  }
+
   setQuery(query: string): void {
     if (!/^(\?[\x21-\x22\x24-\x7e]*)?$/.test(query)) throw new TypeError('not a query')
     this.head = { ...this.head, query }

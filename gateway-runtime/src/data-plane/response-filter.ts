@@ -64,9 +64,10 @@ export class ResponseFilter implements Downstream {
   }
 
   sendHead(head: MessageHead, contentLength: number | undefined): void {
-    const response = new ChangedResponse(head, contentLength, this.#exchange.method, (limit) =>
-      this.#readBody(limit),
-    )
+    const response = new ChangedResponse(head, contentLength, this.#exchange.method, {
+      body: (limit) => this.#readBody(limit),
+      takeTrailers: () => this.#takeTrailers(),
+    })
     this.#response = response
     this.#runHooks(response, 0)
   }
@@ -176,6 +177,12 @@ export class ResponseFilter implements Downstream {
     this.#begin(response)
   }
 
+  #takeTrailers(): [name: string, value: string][] {
+    const { names = [], values = [] } = this.#trailers ?? {}
+    this.#trailers = undefined
+    return names.map(({ lower }, index) => [lower, values[index]!])
+  }
+
   #readBody(limit: number): Promise<Buffer> {
     if (!this.#response || this.#hasBegun) throw new TypeError('the answer is on its way already')
     if (!this.#response.hasBody) return Promise.resolve(Buffer.alloc(0))
@@ -251,7 +258,8 @@ class ChangedResponse implements PluginResponse {
   readonly streams: Duplex[] = []
   replacement: Reply | undefined
   readonly bodyEncoding: string
-  readonly body: (limit: number) => Promise<Buffer>
+  readonly body: PluginResponse['body']
+  readonly takeTrailers: PluginResponse['takeTrailers']
   readonly #method: string
   readonly #head: MessageHead
   #names: HeaderName[]
@@ -261,9 +269,10 @@ class ChangedResponse implements PluginResponse {
     head: MessageHead,
     contentLength: number | undefined,
     method: string,
-    readBody: (limit: number) => Promise<Buffer>,
+    { body, takeTrailers }: Pick<PluginResponse, 'body' | 'takeTrailers'>,
   ) {
-    this.body = readBody
+    this.body = body
+    this.takeTrailers = takeTrailers
     this.status = head.status
     this.contentLength = contentLength
     this.#method = method

@@ -32,6 +32,8 @@ export interface PluginRequest {
    * no upstream is, or what is left is no path.
    */
   readonly upstreamTarget: string | undefined
+  /** Tells the upstream that trailers are welcome, whatever the client can take of them. */
+  acceptTrailers(): void
   /** Replaces the query that the upstream sees; with its question mark, or ''. */
   setQuery(query: string): void
   /** Bytes of the body where the client announced them; 0: none; undefined: not announced. */
@@ -72,6 +74,11 @@ export interface PluginResponse {
   readonly bodyEncoding: string
   /** Gives the client another answer in the place of this one, whose body is not read. */
   replaceWith(answer: Reply): void
+  /**
+   * The trailers of the upstream, names in lower case, which the client is then not sent; known when a stream of
+   * `pipe` has been given the last byte, that is, in its `flush`.
+   */
+  takeTrailers(): readonly (readonly [name: string, value: string])[]
   /** Leads the body through a stream. Plugins' streams follow each other in the order of the calls. */
   pipe(stream: Duplex): void
 }

@@ -9,6 +9,7 @@ import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
 import { concurrencyLimiting } from './concurrency-limiting/concurrency-limiting.ts'
 import type { PluginDefinition } from './contract.ts'
+import { grpcWeb } from './grpc/grpc-web.ts'
 import { fileLog } from './logging/file-log.ts'
 import { httpLog } from './logging/http-log.ts'
 import { syslog, tcpLog, udpLog } from './logging/socket-logs.ts'
@@ -49,6 +50,7 @@ const ownPlugins = [
   syslog,
   opentelemetry,
   prometheus,
+  grpcWeb,
   botDetection,
   compression,
   correlationId,
