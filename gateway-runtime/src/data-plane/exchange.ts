@@ -88,6 +88,8 @@ export class Exchange implements PluginExchange, PluginRequest {
   traceId: string | undefined
   /** Undefined while nobody wants to know them. */
   timings: Timings | undefined
+  /** What the upstream is called for by gRPC, whatever the client asked for; undefined: what it asked for. */
+  grpcPath: string | undefined
   /** Of the plugins that see the request; undefined before it was routed. */
   chain: PluginChain | undefined
   /** Bytes of the body that a plugin lets pass at most. */
@@ -154,6 +156,7 @@ export class Exchange implements PluginExchange, PluginRequest {
   }
 
   get upstreamTarget(): string | undefined {
+    if (this.destination && this.grpcPath !== undefined) return this.destination.service.path + this.grpcPath
     return this.destination && upstreamPath(this.destination, this.head, this.matchedLength)
   }
 
@@ -188,6 +191,12 @@ export class Exchange implements PluginExchange, PluginRequest {
 
   acceptTrailers(): void {
     if (!this.head.acceptsTrailers) this.head = { ...this.head, acceptsTrailers: true }
+  }
+
+  callGrpc(path: string): void {
+    if (!/^\/[\w.]+\/\w+$/.test(path)) throw new TypeError(`no path of a method of gRPC: ${path}`)
+    this.grpcPath = path
+    this.acceptTrailers()
   }
 
   setQuery(query: string): void {

@@ -79,7 +79,11 @@ export class Forwarding implements UpstreamRequest {
   /** Begins; what it writes leaves with `flushRequest`, so that a small body goes along. */
   start(): void {
     const { totalTimeout } = this.#service
-    const path = upstreamPath(this.#runtime, this.#exchange.head, this.#exchange.matchedLength)
+    const { head, matchedLength, grpcPath } = this.#exchange
+    const path =
+      grpcPath === undefined
+        ? upstreamPath(this.#runtime, head, matchedLength)
+        : this.#service.path + grpcPath
     if (path === undefined) return this.#client.reply(pathNotRewritable)
     this.#path = path
     this.#runtime.retryBudget.countRequest(this.#startedAt)

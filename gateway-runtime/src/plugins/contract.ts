@@ -34,6 +34,11 @@ export interface PluginRequest {
   readonly upstreamTarget: string | undefined
   /** Tells the upstream that trailers are welcome, whatever the client can take of them. */
   acceptTrailers(): void
+  /**
+   * Calls this method of gRPC at the upstream, in place of what the client asked for.
+   * @param path - below that of the service: `/package.Service/Method`
+   */
+  callGrpc(path: string): void
   /** Replaces the query that the upstream sees; with its question mark, or ''. */
   setQuery(query: string): void
   /** Bytes of the body where the client announced them; 0: none; undefined: not announced. */

@@ -9,6 +9,7 @@ import { acl } from './authorization/acl.ts'
 import { ipRestriction } from './authorization/ip-restriction.ts'
 import { concurrencyLimiting } from './concurrency-limiting/concurrency-limiting.ts'
 import type { PluginDefinition } from './contract.ts'
+import { grpcJson } from './grpc/grpc-json.ts'
 import { grpcWeb } from './grpc/grpc-web.ts'
 import { fileLog } from './logging/file-log.ts'
 import { httpLog } from './logging/http-log.ts'
@@ -51,6 +52,7 @@ const ownPlugins = [
   opentelemetry,
   prometheus,
   grpcWeb,
+  grpcJson,
   botDetection,
   compression,
   correlationId,

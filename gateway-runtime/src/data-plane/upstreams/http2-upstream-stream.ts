@@ -55,7 +55,7 @@ export class Http2UpstreamStream extends Http2Stream implements UpstreamStream {
     const { head } = exchange
     const hasBody = head.contentLength !== 0
     this.#connection.writeFields(this.id, !hasBody, (block) => {
-      block.field(':method', head.method)
+      block.field(':method', exchange.grpcPath === undefined ? head.method : 'POST')
       block.field(':scheme', this.#connection.scheme)
       block.field(':authority', authority)
       block.field(':path', path)

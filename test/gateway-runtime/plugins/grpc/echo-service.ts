@@ -1,9 +1,10 @@
 import { create, createFileRegistry, type DescService } from '@bufbuild/protobuf'
 import {
+  FieldDescriptorProto_Label,
+  FieldDescriptorProto_Type,
   FileDescriptorProtoSchema,
   type FileDescriptorSet,
   FileDescriptorSetSchema,
-  file_google_protobuf_wrappers,
 } from '@bufbuild/protobuf/wkt'
 import {
   Metadata,
@@ -15,11 +16,33 @@ import {
   status,
 } from '@grpc/grpc-js'
 
+const { STRING, BOOL, INT32, MESSAGE } = FieldDescriptorProto_Type
+const { OPTIONAL, REPEATED } = FieldDescriptorProto_Label
+const field = (name: string, number: number, type: FieldDescriptorProto_Type, label = OPTIONAL) => ({
+  name,
+  jsonName: name,
+  number,
+  type,
+  label,
+  ...(type === MESSAGE && { typeName: '.test.Text' }),
+})
+
 const file = create(FileDescriptorProtoSchema, {
   name: 'echo.proto',
   package: 'test',
   syntax: 'proto3',
-  dependency: ['google/protobuf/wrappers.proto'],
+  messageType: [
+    {
+      name: 'Text',
+      field: [
+        field('value', 1, STRING),
+        field('loud', 2, BOOL),
+        field('times', 3, INT32),
+        field('tags', 4, STRING, REPEATED),
+        field('inner', 5, MESSAGE),
+      ],
+    },
+  ],
   service: [
     {
       name: 'Echo',
@@ -27,8 +50,8 @@ const file = create(FileDescriptorProtoSchema, {
         ([name, serverStreaming]) => ({
           name,
           serverStreaming,
-          inputType: '.google.protobuf.StringValue',
-          outputType: '.google.protobuf.StringValue',
+          inputType: '.test.Text',
+          outputType: '.test.Text',
         }),
       ),
     },
@@ -37,7 +60,7 @@ const file = create(FileDescriptorProtoSchema, {
 
 /** test.Echo in the words of its clients. */
 export const descriptors: FileDescriptorSet = create(FileDescriptorSetSchema, {
-  file: [file_google_protobuf_wrappers.proto, file],
+  file: [file],
 })
 export const echo = createFileRegistry(descriptors).getService('test.Echo') as DescService
 

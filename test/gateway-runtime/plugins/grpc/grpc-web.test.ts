@@ -1,15 +1,19 @@
 import { toBinary } from '@bufbuild/protobuf'
-import { type StringValue, StringValueSchema } from '@bufbuild/protobuf/wkt'
+import { StringValueSchema } from '@bufbuild/protobuf/wkt'
 import { type CallOptions, Code, ConnectError, createClient } from '@connectrpc/connect'
 import { createGrpcWebTransport } from '@connectrpc/connect-node'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startGateway, type TestGateway } from '../../../support/gateway.ts'
 import { type EchoServer, echo, startEcho } from './echo-service.ts'
 
+interface Text {
+  readonly value: string
+}
+
 interface EchoClient {
-  say(message: { value: string }, options?: CallOptions): Promise<StringValue>
-  fail(message: { value: string }): Promise<StringValue>
-  count(message: { value: string }): AsyncIterable<StringValue>
+  say(message: { value: string }, options?: CallOptions): Promise<Text>
+  fail(message: { value: string }): Promise<Text>
+  count(message: { value: string }): AsyncIterable<Text>
 }
 
 let server: EchoServer
