@@ -15,6 +15,7 @@ const packages = {
   'systemd-nspawn': 'systemd-container',
   lintian: 'lintian',
   promtool: 'prometheus',
+  named: 'bind9',
   pebble: 'pebble',
   'pebble-challtestsrv': 'pebble',
 } as const

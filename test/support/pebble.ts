@@ -11,6 +11,10 @@ export interface PebbleOptions {
   /** Where it asks for HTTP-01 and TLS-ALPN-01 challenges, in place of 80 and 443; free ports. */
   readonly httpPort?: number
   readonly tlsPort?: number
+  /** `host:port` of the DNS server that it asks, in place of one that knows every name as 127.0.0.1. */
+  readonly dnsServer?: string
+  /** Key id and base64url key that accounts must be bound to (external account binding). */
+  readonly externalAccount?: readonly [id: string, key: string]
 }
 
 /** An ACME authority that knows every name as 127.0.0.1 and, as it does by default, refuses every 20th nonce. */
@@ -44,14 +48,17 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     privateKey: files.key,
     httpPort: options.httpPort ?? (await freePort()),
     tlsPort: options.tlsPort ?? (await freePort()),
-    externalAccountBindingRequired: false,
+    externalAccountBindingRequired: options.externalAccount !== undefined,
+    ...(options.externalAccount && {
+      externalAccountMACKeys: Object.fromEntries([options.externalAccount]),
+    }),
   }
   const config = join(folder, 'pebble.json')
   await writeFile(config, JSON.stringify({ pebble: settings }))
   const names = await startProgram({ name: 'pebble-challtestsrv', command: dnsCommand(dns, dnsManagement) })
   const pebble = await startProgram({
     name: 'pebble',
-    command: ['pebble', '-config', config, '-dnsserver', `127.0.0.1:${dns}`],
+    command: ['pebble', '-config', config, '-dnsserver', options.dnsServer ?? `127.0.0.1:${dns}`],
     env: { PEBBLE_VA_NOSLEEP: '1' },
   })
   const dispatcher = new Agent({ connect: { ca: authority.certificate } })

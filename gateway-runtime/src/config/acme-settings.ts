@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { duration } from './duration.ts'
 
 const pem = z.string().min(1).max(1_048_576)
 
@@ -53,6 +54,10 @@ const dnsProviderSchema = z.discriminatedUnion('provider', [
       .min(16)
       .max(1_024)
       .describe('The TSIG key in base64; best by a reference to a file or variable. Never shown or logged.'),
+    propagation_wait: duration
+      .refine((time) => time <= 600_000, 'expected at most 10m')
+      .default(3_000)
+      .describe('Time that the other servers of the zone get to take up a record.'),
   }),
   z.strictObject({
     provider: z.literal('route53').describe('Amazon Route 53, with the credentials of the node.'),

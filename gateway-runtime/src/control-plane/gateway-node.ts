@@ -252,6 +252,7 @@ export class GatewayNode {
       state: this.#state,
       redis: this.#redis?.redis,
       log: this.#errorLog!,
+      dnsServers: () => supervisor.snapshot!.dns.servers,
       ticketRotation: () => supervisor.snapshot!.tls.ticket_rotation,
       users: {
         show: (certificates) => supervisor.useOrderedCertificates(certificates),

@@ -21,6 +21,8 @@ export interface CertificatesOptions extends StoreSettings {
   readonly redis: Redis | undefined
   readonly log: Pick<ErrorLog, 'write'>
   readonly users: CertificateUsers & { useTicketKeys(keys: Uint8Array): void }
+  /** DNS servers that are asked, as set at the moment; none: those of the system. */
+  readonly dnsServers: () => readonly string[]
   /** Milliseconds that session ticket keys are used for, as set at the moment. */
   readonly ticketRotation: () => number
 }
@@ -43,6 +45,13 @@ export async function openCertificates(options: CertificatesOptions): Promise<Or
     clock: systemClock,
     random: Math.random,
     lookEvery: isShared ? remoteLook : localLook,
+    dns: async ({ dns }) => dns && (await import('./dns/open-dns-solver.ts')).openDnsSolver(dns, systemClock),
+    preflight: async (acme, domain, authority) => {
+      if (!acme.preflight) return undefined
+      const { preflight, preflightResolver } = await import('./preflight/preflight.ts')
+      const question = { domain, challenge: acme.challenge, identities: await authority.caaIdentities() }
+      return preflight(question, preflightResolver(options.dnsServers()))
+    },
     ...(isShared && {
       ticketKeys: new TicketKeySchedule(systemClock, options.ticketRotation, (fresh) =>
         users.useTicketKeys(fresh),

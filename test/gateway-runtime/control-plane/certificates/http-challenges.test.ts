@@ -42,6 +42,7 @@ async function start(hosts: readonly string[], acme: object = {}): Promise<Start
       acme: {
         authorities: [{ directory: pebble.directory, ca: pebble.ca, email: 'operator@example.com' }],
         terms_of_service_agreed: true,
+        preflight: false,
         ...acme,
       },
     },

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { AcmeAuthoritySettings } from '../../../config/acme-settings.ts'
 import { readPem } from '../../../config/tls-files.ts'
 import type { StoredAccount } from '../store/records.ts'
-import { AcmeConnection, AcmeProblem, externalAccountBinding } from './acme-connection.ts'
+import { AcmeConnection, type AcmeDirectory, AcmeProblem, externalAccountBinding } from './acme-connection.ts'
 
 /** Where the account is kept; `save` is rejected where this node may not write any more. */
 export interface AccountKeeper {
@@ -39,6 +39,11 @@ export class AcmeAccount {
       this.#open = undefined
       return act(await this.#signUp(keeper))
     }
+  }
+
+  /** What the authority says of itself; needs no account. */
+  directory(): Promise<AcmeDirectory> {
+    return (this.#open?.connection ?? this.#connect(newAccountKey(), undefined)).directory()
   }
 
   /** Puts a new key in the place of the one of the account (RFC 8555 section 7.3.5). */

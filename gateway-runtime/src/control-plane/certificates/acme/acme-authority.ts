@@ -86,6 +86,11 @@ export class AcmeAuthority {
     })
   }
 
+  /** What CAA records call it; none where it does not say. */
+  async caaIdentities(): Promise<readonly string[]> {
+    return (await this.#account.directory()).meta?.caaIdentities ?? []
+  }
+
   rollOverKey(keeper: AccountKeeper): Promise<void> {
     return this.#account.rollOver(keeper)
   }

@@ -31,6 +31,12 @@ const directorySchema = z.object({
   newOrder: z.url(),
   revokeCert: z.url().optional(),
   keyChange: z.url().optional(),
+  meta: z
+    .object({
+      /** What CAA records call the authority. */
+      caaIdentities: z.array(z.string().max(253)).max(100).default([]),
+    })
+    .optional(),
   /** RFC 9773 section 3 */
   renewalInfo: z.url().optional(),
 })

@@ -1,0 +1,52 @@
+import { join } from 'node:path'
+import { acmeSchema } from '../../gateway-runtime/src/config/acme-settings.ts'
+import { systemClock } from '../../gateway-runtime/src/control-plane/certificates/clock.ts'
+import { openDnsSolver } from '../../gateway-runtime/src/control-plane/certificates/dns/open-dns-solver.ts'
+import { OrderedCertificates } from '../../gateway-runtime/src/control-plane/certificates/ordered-certificates.ts'
+import { CertificateRepository } from '../../gateway-runtime/src/control-plane/certificates/store/certificate-repository.ts'
+import { noSeal } from '../../gateway-runtime/src/control-plane/certificates/store/entry-seal.ts'
+import { FileEntries } from '../../gateway-runtime/src/control-plane/certificates/store/file-entries.ts'
+import type { Challenges, ServerCertificate } from '../../gateway-runtime/src/worker-messages.ts'
+
+/** One node with a store of files, whose challenges the test answers. */
+export function startSingleNode(
+  folder: string,
+  settings: object,
+  onChallenges: (all: Challenges) => void = () => {},
+) {
+  let shown: readonly ServerCertificate[] = []
+  const lines: string[] = []
+  const repository = new CertificateRepository(
+    new FileEntries(join(folder, 'certificates')),
+    noSeal,
+    undefined,
+  )
+  const certificates = new OrderedCertificates({
+    repository,
+    clock: systemClock,
+    random: () => 0,
+    lookEvery: 5_000,
+    log: { write: (...line) => void lines.push(JSON.stringify(line)) },
+    dns: async ({ dns }) => dns && openDnsSolver(dns, systemClock),
+    users: {
+      show: (all) => {
+        shown = all
+      },
+      answerChallenges: async (all) => onChallenges(all),
+    },
+  })
+  const acme = acmeSchema.parse({ terms_of_service_agreed: true, ...settings })
+  return {
+    certificates,
+    repository,
+    lines,
+    acme,
+    shown: () => shown,
+    /** Orders what is missing; resolves when that is done, with what went wrong. */
+    async order(domains: readonly string[]): Promise<readonly (string | undefined)[]> {
+      await certificates.apply(acme, domains)
+      await certificates.settled()
+      return certificates.states.map(({ lastError }) => lastError)
+    },
+  }
+}
