@@ -10,6 +10,7 @@ import { differenceTable, figureTable, type Report, ratioTable, remarks } from '
 import { benchRouter, routerTable } from './bench/router.ts'
 import { bench } from './bench/run.ts'
 import { type Scenario, scenarioNamed, scenarios } from './bench/scenarios.ts'
+import { benchStart, startTable } from './bench/start.ts'
 import { findTools, Skipped } from './bench/tools.ts'
 import { compareFirewalls } from './bench/waf/compare.ts'
 import { costTable, detectionTable, ruleTable } from './bench/waf/report.ts'
@@ -33,6 +34,7 @@ ${scenarios.map(({ name, title }) => `                     ${name.padEnd(16)} ${
   --profile DIR    leave a CPU profile of each of the gateway's threads there
   --plugins        only compare the gateway with each of its plugins to the gateway without any; writes plugins-each
   --router         only compare the router with 100,000 routes to one with ten; needs no nginx
+  --start          only measure how long a start takes; needs no nginx
   --waf            only compare the firewall with nginx and ModSecurity
 `
 
@@ -48,6 +50,7 @@ const { values } = parseArgs({
     profile: { type: 'string' },
     router: { type: 'boolean', default: false },
     plugins: { type: 'boolean', default: false },
+    start: { type: 'boolean', default: false },
     waf: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -134,10 +137,19 @@ async function compareWafs(rounds: number): Promise<void> {
   process.stdout.write(`\nThe same rules matched for ${agree} of ${report.requests} requests.\n`)
 }
 
+async function measureStart(rounds: number): Promise<void> {
+  await step('Build the gateway', buildGateway)
+  const figures = await step('Start it', () => benchStart(rounds))
+  const { head, rows } = startTable(figures)
+  if (values.json) printJson(figures)
+  else process.stdout.write(`\n${table(head, rows)}\n`)
+}
+
 async function main(): Promise<void> {
   const rounds = wholeNumber('rounds', 100)
   const seconds = wholeNumber('seconds', 600)
   if (values.waf) return compareWafs(rounds)
+  if (values.start) return measureStart(rounds)
   if (!values.router) return compareProxies(rounds, seconds)
   const report = await step('Compare the router', () => benchRouter(rounds))
   const { head, rows } = routerTable(report)

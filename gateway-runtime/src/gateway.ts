@@ -1,8 +1,9 @@
 // The program `gateway`: reads its arguments, starts a node, passes signals on.
 
+import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
-import { ConfigurationError } from './config/index.ts'
-import { GatewayNode } from './control-plane/gateway-node.ts'
+import { Worker } from 'node:worker_threads'
+import { ConfigurationError } from './config/configuration-error.ts'
 import { OperationalError } from './control-plane/operational-error.ts'
 import { handOver, successor } from './hand-over.ts'
 import { feedWatchdog, notifyServiceManager } from './service-manager.ts'
@@ -38,10 +39,14 @@ async function main(): Promise<void> {
   if (options.version) return void process.stdout.write(`${version}\n`)
   const script = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.mjs', import.meta.url)
   const predecessor = successor()
+  // It loads while this thread does, which is half of the time that a start takes.
+  const firstWorker = new Worker(script, { name: 'worker-0' })
+  const { GatewayNode } = await import('./control-plane/gateway-node.ts')
   const node = new GatewayNode({
     folder: options.config,
     stateOption: options.state,
     workerScript: script,
+    firstWorker,
     ...(predecessor && { takePorts: () => predecessor.takePorts() }),
   })
   let stopping = false
@@ -77,6 +82,7 @@ async function main(): Promise<void> {
     notifyServiceManager('READY=1', `STATUS=${started.split('\n')[0]}`)
     feedWatchdog()
     process.stdout.write(`${started}\n`)
+    flushCompileCache() // for the next start, also where this one ends without notice
   } catch (error) {
     process.stderr.write(`gateway: ${describe(error)}\n`)
     await node.stop().catch(() => {})

@@ -55,6 +55,13 @@ export interface WorkerSettings {
   readonly logDirectory: string
 }
 
+/** The first message to a worker. */
+export interface WorkerStart {
+  readonly settings: WorkerSettings
+  /** This worker's counters. */
+  readonly metrics: SharedArrayBuffer
+}
+
 export type MessageToWorker =
   | {
       readonly type: 'snapshot'

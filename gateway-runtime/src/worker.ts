@@ -1,20 +1,21 @@
 // A worker thread of the data plane: takes messages from the control plane, one after another.
-import { parentPort, workerData } from 'node:worker_threads'
+import { flushCompileCache } from 'node:module'
+import { parentPort } from 'node:worker_threads'
 import { DataPlane } from './data-plane/data-plane.ts'
-import type { MessageFromWorker, MessageToWorker, WorkerSettings } from './worker-messages.ts'
+import type { MessageFromWorker, MessageToWorker, WorkerStart } from './worker-messages.ts'
 
 const port = parentPort!
-const { settings, metrics } = workerData as { settings: WorkerSettings; metrics: SharedArrayBuffer }
 const send = (message: MessageFromWorker): void => port.postMessage(message)
-const dataPlane = new DataPlane(settings, metrics, send)
+let isFirst = true
 
-async function handle(message: MessageToWorker): Promise<void> {
+async function handle(dataPlane: DataPlane, message: MessageToWorker): Promise<void> {
   switch (message.type) {
     case 'snapshot': {
       const { version } = message.snapshot
       try {
         await dataPlane.apply(message)
         send({ type: 'applied', version })
+        keepCompiled()
       } catch (error) {
         send({ type: 'refused', version, reason: error instanceof Error ? error.message : String(error) })
       }
@@ -52,10 +53,20 @@ async function handle(message: MessageToWorker): Promise<void> {
   }
 }
 
-let turn: Promise<void> = Promise.resolve()
-port.on('message', (message: MessageToWorker) => {
-  // Waiting for connections to end must not keep a snapshot or the end of the service waiting.
-  const isUrgent = message.type === 'stop' || message.type === 'drain' || message.type === 'plugin-answer'
-  if (isUrgent) void handle(message)
-  else turn = turn.then(() => handle(message))
+/** For the next start, also where this one ends without notice. Does nothing without NODE_COMPILE_CACHE. */
+function keepCompiled(): void {
+  if (isFirst) setImmediate(flushCompileCache)
+  isFirst = false
+}
+
+// The thread is started before anyone knows what it is to do: that comes first.
+port.once('message', ({ settings, metrics }: WorkerStart) => {
+  const dataPlane = new DataPlane(settings, metrics, send)
+  let turn: Promise<void> = Promise.resolve()
+  port.on('message', (message: MessageToWorker) => {
+    // Waiting for connections to end must not keep a snapshot or the end of the service waiting.
+    const isUrgent = message.type === 'stop' || message.type === 'drain' || message.type === 'plugin-answer'
+    if (isUrgent) void handle(dataPlane, message)
+    else turn = turn.then(() => handle(dataPlane, message))
+  })
 })

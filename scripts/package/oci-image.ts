@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { adminPort, adminTlsPort, statusPort } from '../../constructs/host-bootstrap/description.ts'
+import { serviceNodeArguments } from '../build/bundle.ts'
 import type { Architecture } from './architecture.ts'
 import { directory, type Entry, file, tar } from './archive.ts'
 import type { Build } from './build.ts'
@@ -85,7 +86,7 @@ async function addManifest(blobs: Blobs, build: Build, architecture: Architectur
     os: 'linux',
     config: {
       User: `${user}:${user}`,
-      Entrypoint: [node, '/usr/lib/gateway/gateway.mjs'],
+      Entrypoint: [node, ...serviceNodeArguments, '/usr/lib/gateway/gateway.mjs'],
       Cmd: ['--config', '/etc/gateway'],
       Env: [
         'PATH=/usr/lib/gateway',

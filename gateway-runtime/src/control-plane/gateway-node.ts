@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import type { FastifyInstance } from 'fastify'
 import {
   type Configuration,
@@ -15,7 +16,6 @@ import {
   maskedChanges,
   type Snapshot,
 } from '../config/index.ts'
-import { s3Schema } from '../config/s3-settings.ts'
 import { readCircuit } from '../data-plane/upstreams/circuit-breaker.ts'
 import { TargetHealth } from '../data-plane/upstreams/health.ts'
 import { stateDirectory } from '../state-directory.ts'
@@ -23,7 +23,6 @@ import { ErrorLog } from '../telemetry/error-log.ts'
 import { LogExports } from '../telemetry/export/log-exports.ts'
 import { version } from '../version.ts'
 import type { TlsMaterial } from '../worker-messages.ts'
-import { createAdminApi } from './admin-api/admin-api.ts'
 import { EntityIndex } from './admin-api/entity-index.ts'
 import { sweepKeyFiles } from './admin-api/private-key-files.ts'
 import { adminTlsOptions } from './admin-api/tls.ts'
@@ -41,11 +40,10 @@ import { History } from './history.ts'
 import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
 import { ConfigurationAnnouncements } from './redis/configuration-announcements.ts'
-import { NodeRedis } from './redis/node-redis.ts'
+import type { NodeRedis } from './redis/node-redis.ts'
 import { SessionTicketKeys } from './session-ticket-keys.ts'
 import { createStatusServer } from './status-server.ts'
-import { PostgresSource } from './stores/postgres-source.ts'
-import { S3Source } from './stores/s3-source.ts'
+import { openSharedStore, type SharedStore } from './stores/shared-store.ts'
 import { Supervisor } from './supervisor.ts'
 import { TlsFileWatcher } from './tls-file-watcher.ts'
 import { readTlsMaterial } from './tls-material.ts'
@@ -57,6 +55,8 @@ export interface GatewayNodeOptions {
   readonly stateOption: string | undefined
   /** The program of a worker thread. */
   readonly workerScript: URL
+  /** A thread of that program, which was started to load while this one reads the configuration. */
+  readonly firstWorker: Worker
   /**
    * Where another process hands over to this one: called when the workers listen; resolves when the admin and status
    * ports are free.
@@ -78,7 +78,7 @@ export class GatewayNode {
   #times: EntityTimes | undefined
   #history: History | undefined
   #logExports: LogExports | undefined
-  #shared: PostgresSource | S3Source | undefined
+  #shared: SharedStore | undefined
   #announcements: ConfigurationAnnouncements | undefined
   #lastGood: FolderContents | undefined
   #supervisor: Supervisor | undefined
@@ -104,7 +104,7 @@ export class GatewayNode {
   /** Starts all parts; resolves with a line that says what listens where. Throws what keeps it from starting. */
   async start(): Promise<string> {
     const { folder, stateOption } = this.#options
-    this.#errorLog = this.#chooseStore()
+    this.#errorLog = await this.#chooseStore()
     const { loaded, snapshot } = await this.#store.open(this.#lastGood)
     const { configuration } = loaded
     this.#auditLog = new AuditLog(configuration.logs.directory)
@@ -119,12 +119,12 @@ export class GatewayNode {
     this.#names = new NameResolver(this.#errorLog, (name, addresses) =>
       this.#supervisor?.updateAddresses(new Map([[name, addresses]])),
     )
-    if (configuration.redis) this.#redis = new NodeRedis(configuration.redis, folder, this.#errorLog)
-    await this.#redis?.start()
+    await this.#connectRedis(configuration)
     this.#supervisor = new Supervisor(settings, this.#options.workerScript, this.#errorLog, {
       ticketKeys: this.#ticketKeys.current,
       addresses: this.#names.addresses,
       shared: this.#redis,
+      firstWorker: this.#options.firstWorker,
     })
     this.#state = state
     this.#healthChecks = new HealthChecks(this.#supervisor.memory, this.#errorLog)
@@ -155,7 +155,7 @@ export class GatewayNode {
   }
 
   /** By the files of the folder, which say where entities are. */
-  #chooseStore(): ErrorLog {
+  async #chooseStore(): Promise<ErrorLog> {
     const { folder, stateOption } = this.#options
     const state = stateDirectory(stateOption, folder)
     this.#lastGood = lastContents(state)
@@ -163,12 +163,16 @@ export class GatewayNode {
     const errorLog = openErrorLog(logs.directory)
     if (store === 'files') return errorLog
     mkdirSync(state, { recursive: true, mode: 0o700 })
-    this.#shared =
-      store === 'postgres'
-        ? new PostgresSource(folder, state, postgres!, errorLog)
-        : new S3Source(folder, state, store, s3 ?? s3Schema.parse({}), errorLog)
+    this.#shared = await openSharedStore(store, { folder, state, postgres, s3 }, errorLog)
     this.#store.useSource(this.#shared)
     return errorLog
+  }
+
+  async #connectRedis({ redis }: Configuration): Promise<void> {
+    if (!redis) return
+    const { NodeRedis } = await import('./redis/node-redis.ts')
+    this.#redis = new NodeRedis(redis, this.#options.folder, this.#errorLog!)
+    await this.#redis.start()
   }
 
   /** Of the files, or where these are gone or wrong, of what was in force last. */
@@ -368,7 +372,9 @@ export class GatewayNode {
     )
   }
 
+  /** What it takes is loaded here: requests are answered by then. */
   async #startAdminApi({ admin }: Configuration, token: string, state: string): Promise<void> {
+    const { createAdminApi } = await import('./admin-api/admin-api.ts')
     const options = {
       store: this.#store,
       times: this.#times!,

@@ -12,6 +12,7 @@ import type {
   ServerCertificate,
   TlsMaterial,
   WorkerSettings,
+  WorkerStart,
 } from '../worker-messages.ts'
 import { OperationalError } from './operational-error.ts'
 import { PluginServices } from './plugin-services.ts'
@@ -49,6 +50,7 @@ export class Supervisor {
   readonly #services: PluginServices
   readonly #settings: Omit<WorkerSettings, 'index'>
   readonly #script: URL
+  #firstWorker: Worker | undefined
   readonly #errorLog: ErrorLog
   readonly #addresses: Addresses
   readonly #members: Member[] = []
@@ -64,7 +66,11 @@ export class Supervisor {
   #stopped = false
   #restarts = 0
 
-  /** `addresses`: those of now, at any time. */
+  /**
+   * @param script - the program of a worker
+   * @param addresses - those of now, at any time
+   * @param firstWorker - a thread of that program which was started already
+   */
   constructor(
     settings: Omit<WorkerSettings, 'index'>,
     script: URL,
@@ -73,15 +79,18 @@ export class Supervisor {
       ticketKeys,
       addresses,
       shared,
+      firstWorker,
     }: {
       readonly ticketKeys: Uint8Array
       readonly addresses: Addresses
       readonly shared: SharedStore | undefined
+      readonly firstWorker?: Worker | undefined
     },
   ) {
     this.#ticketKeys = ticketKeys
     this.#settings = settings
     this.#script = script
+    this.#firstWorker = firstWorker
     this.#errorLog = errorLog
     this.#addresses = addresses
     this.memory = new SharedMemoryAllocator(settings.workers)
@@ -239,7 +248,9 @@ export class Supervisor {
   #spawn(index: number): Worker {
     const settings: WorkerSettings = { ...this.#settings, index }
     const metrics = this.memory.metrics[index]!
-    const worker = new Worker(this.#script, { name: `worker-${index}`, workerData: { settings, metrics } })
+    const worker = this.#firstWorker ?? new Worker(this.#script, { name: `worker-${index}` })
+    this.#firstWorker = undefined
+    worker.postMessage({ settings, metrics } satisfies WorkerStart)
     worker.on('message', (message: MessageFromWorker) => this.#onMessage(index, message))
     worker.on('error', (error) => this.#onError(index, error))
     worker.on('exit', () => this.#onExit(index))

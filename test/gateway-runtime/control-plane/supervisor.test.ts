@@ -25,9 +25,11 @@ async function mortalWorker(folder: string, port: number): Promise<URL> {
   await writeFile(
     script,
     `import { createServer } from 'node:net'
-import { workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 await import(${JSON.stringify(worker.href)})
-if (workerData.settings.index === 0) createServer(() => process.exit(1)).listen(${port}, '127.0.0.1').unref()`,
+parentPort.once('message', ({ settings }) => {
+  if (settings.index === 0) createServer(() => process.exit(1)).listen(${port}, '127.0.0.1').unref()
+})`,
   )
   return pathToFileURL(script)
 }

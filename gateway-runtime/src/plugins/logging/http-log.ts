@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici'
+import type { Agent } from 'undici'
 import { z } from 'zod'
 import { headerNameSchema, headerValueSchema } from '../request-response/header-schema.ts'
 import { defineLogPlugin } from './log-plugin.ts'
@@ -24,18 +24,20 @@ export const httpLog = defineLogPlugin({
   },
   examples: [{ http_endpoint: 'https://logs.example.com/ingest' }],
   open({ http_endpoint, method, headers, format, timeout }) {
-    const dispatcher = new Agent({ headersTimeout: timeout, bodyTimeout: timeout, connect: { timeout } })
+    let dispatcher: Agent | undefined
     const isArray = format === 'json'
     const type = isArray ? 'application/json' : 'application/x-ndjson'
     return {
       async send(lines) {
         const body = isArray ? `[${lines.join(',')}]` : `${lines.join('\n')}\n`
+        const { Agent, request } = await import('undici') // it takes long to load: not before there is a line
+        dispatcher ??= new Agent({ headersTimeout: timeout, bodyTimeout: timeout, connect: { timeout } })
         const options = { dispatcher, method, body, headers: { 'content-type': type, ...headers } }
         const answer = await request(http_endpoint, options)
         await answer.body.dump()
         if (answer.statusCode >= 300) throw new Error(`the server answered ${answer.statusCode}`)
       },
-      close: () => void dispatcher.destroy(),
+      close: () => void dispatcher?.destroy(),
     }
   },
 })

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, FlattenedSign, type JWK } from 'jose'
-import { Agent, type Dispatcher } from 'undici'
+import type { Agent, Dispatcher } from 'undici'
 import { z } from 'zod'
 
 /** What an authority has answered in place of what it was asked for (RFC 8555 section 6.7). */
@@ -66,7 +66,8 @@ export function parseRetryAfter(value: string | undefined, now: number): number 
 export class AcmeConnection {
   readonly #directoryUrl: string
   readonly #key: KeyObject
-  readonly #agent: Agent
+  readonly #ca: string | undefined
+  #agent: Agent | undefined
   #directory: AcmeDirectory | undefined
   readonly #nonces: string[] = []
   #account: string | undefined
@@ -79,13 +80,7 @@ export class AcmeConnection {
     this.#directoryUrl = directoryUrl
     this.#key = createPrivateKey(key)
     this.#account = account
-    this.#agent = new Agent({
-      maxResponseSize: largestReply,
-      headersTimeout: 30_000,
-      bodyTimeout: 30_000,
-      connect: { timeout: 10_000, ...(ca !== undefined && { ca }) },
-      keepAliveTimeout: 1_000,
-    })
+    this.#ca = ca
   }
 
   async directory(): Promise<AcmeDirectory> {
@@ -157,6 +152,14 @@ export class AcmeConnection {
   async #send(url: string, method: Dispatcher.HttpMethod, signed?: string): Promise<AcmeReply> {
     const { origin, pathname, search, protocol } = new URL(url)
     if (protocol !== 'https:') throw new Error('the authority gave a URL that is not https')
+    const { Agent } = await import('undici') // it takes long to load: not before there is a request
+    this.#agent ??= new Agent({
+      maxResponseSize: largestReply,
+      headersTimeout: 30_000,
+      bodyTimeout: 30_000,
+      connect: { timeout: 10_000, ...(this.#ca !== undefined && { ca: this.#ca }) },
+      keepAliveTimeout: 1_000,
+    })
     const response = await this.#agent.request({
       origin,
       path: pathname + search,

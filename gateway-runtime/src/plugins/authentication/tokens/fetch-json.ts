@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici'
+import type { Agent } from 'undici'
 
 const largest = 1_048_576
 
@@ -11,8 +11,9 @@ export interface JsonRequest {
 
 /** Asks the servers of an issuer; bounded in time and size, without redirects. */
 export class JsonClient {
-  readonly #agent: Agent
   readonly #timeout: number
+  readonly #ca: string | undefined
+  #agent: Agent | undefined
 
   /**
    * @param timeout - milliseconds for one answer
@@ -20,16 +21,18 @@ export class JsonClient {
    */
   constructor(timeout: number, ca: string | undefined) {
     this.#timeout = timeout
-    this.#agent = new Agent({
-      connections: 16,
-      connect: { timeout, ...(ca !== undefined && { ca }) },
-      headersTimeout: timeout,
-      bodyTimeout: timeout,
-    })
+    this.#ca = ca
   }
 
   /** The JSON of an answer with status 200. Rejects with why there is none, in words that name the server. */
   async ask(url: string, { method = 'GET', headers = {}, body, signal }: JsonRequest = {}): Promise<unknown> {
+    const { Agent, request } = await import('undici') // it takes long to load: not before there is a request
+    this.#agent ??= new Agent({
+      connections: 16,
+      connect: { timeout: this.#timeout, ...(this.#ca !== undefined && { ca: this.#ca }) },
+      headersTimeout: this.#timeout,
+      bodyTimeout: this.#timeout,
+    })
     const timeout = AbortSignal.timeout(this.#timeout)
     const response = await request(url, {
       dispatcher: this.#agent,
@@ -59,8 +62,8 @@ export class JsonClient {
   }
 
   /** Breaks off all that is under way. */
-  close(): Promise<void> {
-    return this.#agent.destroy()
+  async close(): Promise<void> {
+    await this.#agent?.destroy()
   }
 }
 
