@@ -1,6 +1,7 @@
-import { chmod, copyFile, cp, link, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, copyFile, link, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
+import { placeNativePackages } from './native-packages.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -26,7 +27,7 @@ export async function buildGateway(): Promise<BuiltFile[]> {
   await bundle(distribution)
   for (const name of programs) await writeLauncher(name)
   await placeNode()
-  await placeNativePackages()
+  await placeNativePackages(distribution)
   const names = [...programs, ...entries.map((entry) => `${entry}.mjs`), 'node']
   return Promise.all(
     names.map(async (name) => ({ name, bytes: (await stat(join(distribution, name))).size })),
@@ -113,27 +114,6 @@ case $program in
 esac
 exec "\${folder:-/}/node" ${nodeArguments(name)}"\${folder:-/}/${name}.mjs" "$@"
 `
-
-/** Packages with machine code or WebAssembly, which no bundle can hold: what each needs at run time on this system. */
-const nativePackages: Readonly<Record<string, readonly string[]>> = {
-  rregex: ['package.json', 'LICENSE', 'lib/commonjs.cjs', 'lib/rregex.wasm'],
-  'node-gyp-build': ['package.json', 'LICENSE', 'index.js'],
-  '@datadog/native-appsec': [
-    ...['package.json', 'LICENSE', 'LICENSE-3rdparty.csv', 'index.js'],
-    ...['glibc', 'musl'].map((libc) => `prebuilds/linux${libc}-${process.arch}`),
-  ],
-}
-
-/** Copies them to a folder node_modules, where Node.js looks for them from the bundles. */
-async function placeNativePackages(): Promise<void> {
-  for (const [name, parts] of Object.entries(nativePackages)) {
-    for (const part of parts) {
-      const target = join(distribution, 'node_modules', name, part)
-      await mkdir(dirname(target), { recursive: true })
-      await cp(join(root, 'node_modules', name, part), target, { recursive: true })
-    }
-  }
-}
 
 /** The binary that runs this script: a second name for it where both are on one disk, else a copy. */
 async function placeNode(): Promise<void> {

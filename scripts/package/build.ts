@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundle, launcher, programs } from '../build/bundle.ts'
+import { type NativeFile, nativeFiles } from '../build/native-packages.ts'
 import { type Architecture, type NodeFiles, nodeFiles } from './architecture.ts'
 
 export interface NamedContent {
@@ -22,6 +23,8 @@ export interface Build {
   /** Paths of all sources, relative to the repository. */
   readonly sources: readonly string[]
   readonly node: Readonly<Record<Architecture, NodeFiles>>
+  /** Packages that no bundle can hold: they stand beside the programs. */
+  readonly native: Readonly<Record<Architecture, readonly NativeFile[]>>
 }
 
 const notifyHelper = join(import.meta.dirname, 'files')
@@ -31,11 +34,13 @@ export async function makeBuild(version: string, time: number): Promise<Build> {
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-package-'))
   try {
     const sources = await bundle(folder)
-    const [contents, helpers, amd64, arm64] = await Promise.all([
+    const [contents, helpers, amd64, arm64, nativeAmd64, nativeArm64] = await Promise.all([
       readAll(folder),
       readAll(notifyHelper),
       nodeFiles('amd64'),
       nodeFiles('arm64'),
+      nativeFiles('x64'),
+      nativeFiles('arm64'),
     ])
     const launchers = programs.map((name) => ({ name, content: Buffer.from(launcher(name)) }))
     const legal = contents
@@ -49,6 +54,7 @@ export async function makeBuild(version: string, time: number): Promise<Build> {
       legal: [...new Set(legal)].join('\n'),
       sources,
       node: { amd64, arm64 },
+      native: { amd64: nativeAmd64, arm64: nativeArm64 },
     }
   } finally {
     await rm(folder, { recursive: true, force: true })

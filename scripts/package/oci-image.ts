@@ -62,6 +62,7 @@ const layersOf = async (build: Build, architecture: Architecture): Promise<Entry
   ],
   [file('usr/lib/gateway/node', build.node[architecture].binary, 0o755)],
   [
+    ...build.native[architecture].map(({ path, content }) => file(`usr/lib/gateway/${path}`, content)),
     ...build.bundle.map(({ name, content }) => file(`usr/lib/gateway/${name}`, content)),
     file('usr/lib/gateway/health-check.mjs', healthCheck),
     file('etc/gateway/config.yaml', configuration),

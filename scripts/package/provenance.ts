@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { nativePackageNames } from '../build/native-packages.ts'
 import { root } from '../process/tool.ts'
 import type { Build } from './build.ts'
 
@@ -12,11 +13,12 @@ interface Component {
   readonly license: string | undefined
 }
 
-/** The registry packages of which a file was bundled, by name and version. */
+/** The registry packages of which a file was bundled or stands beside the bundles, by name and version. */
 async function bundledComponents({ sources }: Build): Promise<Component[]> {
-  const folders = new Set(
-    sources.flatMap((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
-  )
+  const folders = new Set([
+    ...sources.flatMap((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
+    ...nativePackageNames.map((name) => `node_modules/${name}`),
+  ])
   const components = await Promise.all([...folders].map(componentOf))
   const byId = new Map(components.map((component) => [`${component.name}@${component.version}`, component]))
   return [...byId].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, component]) => component)

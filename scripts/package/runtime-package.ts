@@ -65,6 +65,10 @@ const lintianOverrides = `# Node.js is shipped as its project builds and tests i
 ${name}: embedded-library
 ${name}: unstripped-binary-or-object
 ${name}: hardening-no-pie
+# Packages of Node.js with machine code, as they are published.
+${name}: shared-library-is-executable *
+${name}: shared-library-lacks-prerequisites *
+${name}: hardening-no-fortify-functions *
 `
 
 /** Files of the host bootstrap, in the folders of a package rather than those of an administrator. */
@@ -77,8 +81,9 @@ const systemFiles = (): Entry[] => [
   ),
 ]
 
-const programs = ({ launchers, bundle }: Build, node: Buffer): Entry[] => [
-  file(`${library}/node`, node, 0o755),
+const programs = ({ launchers, bundle, node, native }: Build, architecture: Architecture): Entry[] => [
+  file(`${library}/node`, node[architecture].binary, 0o755),
+  ...native[architecture].map(({ path, content }) => file(`${library}/${path}`, content)),
   ...launchers.map(({ name, content }) => file(`${library}/${name}`, content, 0o755)),
   ...bundle
     .filter(({ name }) => name.endsWith('.mjs'))
@@ -101,12 +106,12 @@ const documents = (version: string, time: number): Entry[] => {
 /** The gateway as a Debian package: programs with their Node.js, unit, configuration, account, documentation. */
 export function runtimePackage(build: Build, architecture: Architecture): DebianPackage {
   const { version, time } = build
-  const { binary, license } = build.node[architecture]
+  const { license } = build.node[architecture]
   return {
     name,
     version,
     architecture,
-    depends: 'libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 9), systemd (>= 247)',
+    depends: 'libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 9), modsecurity-crs, systemd (>= 247)',
     recommends: 'iptables, logrotate, openssl',
     summary: 'API gateway with routing, rate limits, TLS and health checks',
     description: [
@@ -114,7 +119,7 @@ export function runtimePackage(build: Build, architecture: Architecture): Debian
       'gateway-cli operates it. The Node.js that both run on is part of the package.',
     ],
     entries: [
-      ...programs(build, binary),
+      ...programs(build, architecture),
       ...documents(version, time),
       ...systemFiles(),
       file(`usr/lib/systemd/system/${serviceUnit}`, serviceUnitFile),

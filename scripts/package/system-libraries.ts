@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { findProgram } from '../process/system-programs.ts'
 import { type Architecture, architectures, cacheFolder } from './architecture.ts'
@@ -24,10 +24,14 @@ const libraries = {
   'libstdc++6': ['libstdc++.so.6'],
 } as const
 
+/** Packages of the distribution besides those of libraries. */
+const others = ['ca-certificates', 'modsecurity-crs']
+const packageNames = [...Object.keys(libraries), ...others]
+
 /**
- * The shared libraries of Node.js and the loader, from the distribution's packages for an architecture, and the
- * certificates of the public authorities. The packages are kept in the cache folder, so that the next build uses the
- * same; delete the folder for newer ones.
+ * The shared libraries of Node.js and the loader, from the distribution's packages for an architecture, the
+ * certificates of the public authorities, and the rules of the firewall. The packages are kept in the cache folder, so
+ * that the next build uses the same; delete the folder for newer ones.
  * @throws Error where there is no apt-get, or the distribution cannot be reached
  */
 export async function systemLibraries(architecture: Architecture): Promise<Entry[]> {
@@ -52,7 +56,7 @@ export async function systemLibraries(architecture: Architecture): Promise<Entry
     }
     entries.push(file(loader, await find(loader.split('/').at(-1)!), 0o755))
     entries.push(file('etc/ssl/certs/ca-certificates.crt', await authorities(root)))
-    return entries
+    return [...entries, ...(await firewallRules(root))]
   } finally {
     await rm(root, { recursive: true, force: true })
   }
@@ -65,6 +69,20 @@ async function authorities(root: string): Promise<string> {
   return (await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))).join('')
 }
 
+/** The Core Rule Set, where the distribution has it. */
+async function firewallRules(root: string): Promise<Entry[]> {
+  const entries: Entry[] = []
+  for (const folder of ['etc/modsecurity', 'usr/share/modsecurity-crs/rules']) {
+    const found = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
+    for (const entry of found.filter((each) => each.isFile())) {
+      const path = join(entry.parentPath, entry.name)
+      entries.push(file(relative(root, path), await readFile(path)))
+    }
+  }
+  const list = 'usr/share/modsecurity-crs/owasp-crs.load'
+  return [...entries, file(list, await readFile(join(root, list)))]
+}
+
 async function downloadPackages(architecture: Architecture): Promise<string[]> {
   const folder = join(cacheFolder, `libraries-${architecture}`)
   const list = async () =>
@@ -73,7 +91,8 @@ async function downloadPackages(architecture: Architecture): Promise<string[]> {
       .sort()
       .map((name) => join(folder, name))
   const kept = await list().catch(() => [])
-  if (kept.length > 0) return kept
+  const isWhole = packageNames.every((name) => kept.some((path) => path.includes(`/${name}_`)))
+  if (isWhole) return kept
   const apt = await findProgram('apt-get')
   if (!apt) throw new Error('the OCI image is made of libraries of Debian, and there is no apt-get here')
 
@@ -95,8 +114,8 @@ async function downloadPackages(architecture: Architecture): Promise<string[]> {
   ].flatMap((setting) => ['-o', setting])
   try {
     await run(apt, [...settings, 'update'], { timeout: 180_000 })
-    const names = [...Object.keys(libraries), 'ca-certificates']
-    await run(apt, [...settings, 'download', ...names], { cwd: downloads, timeout: 120_000 })
+    await run(apt, [...settings, 'download', ...packageNames], { cwd: downloads, timeout: 120_000 })
+    await rm(folder, { recursive: true, force: true })
     await rename(downloads, folder)
   } finally {
     await rm(work, { recursive: true, force: true })

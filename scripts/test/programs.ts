@@ -16,6 +16,7 @@ const packages = {
   lintian: 'lintian',
   promtool: 'prometheus',
   named: 'bind9',
+  crun: 'crun',
   pebble: 'pebble',
   'pebble-challtestsrv': 'pebble',
 } as const

@@ -1,56 +1,61 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { parseAllDocuments } from 'yaml'
-import { loadConfiguration } from '../../gateway-runtime/src/config/index.ts'
+import { configurationSchema } from '../../gateway-runtime/src/config/index.ts'
+import { root } from '../../scripts/process/tool.ts'
 import { temporaryFolders } from '../support/temporary-folder.ts'
+import { typeCheck } from '../support/type-check.ts'
 
 const folder = temporaryFolders()
-const text = await readFile(join(import.meta.dirname, '../../deploy/kubernetes/gateway.yaml'), 'utf8')
-const documents = parseAllDocuments(text)
-// biome-ignore lint/suspicious/noExplicitAny: manifests of many kinds, of which each test looks at its own
-const manifests: any[] = documents.map((document) => document.toJS())
-const byKind = (kind: string) => manifests.find((manifest) => manifest.kind === kind)
-const pod = byKind('Deployment').spec.template
-const container = pod.spec.containers[0]
+const text = readFileSync(join(root, 'deploy/kubernetes/gateway.yaml'), 'utf8')
 
-describe('deploy/kubernetes', () => {
-  test('is YAML without a mistake, each resource once', () => {
-    expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([])
-    expect(new Set(manifests.map(({ kind }) => kind)).size).toBe(manifests.length)
+interface Manifest {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly data?: Readonly<Record<string, string>>
+}
+
+const manifests = (): Manifest[] => parseAllDocuments(text).map((document) => document.toJS() as Manifest)
+
+/** What the schemas of the API (its OpenAPI document, as types) say of manifests: also of fields that it has not. */
+async function complaints(all: readonly Manifest[]): Promise<string> {
+  const lines = all.map(({ apiVersion, kind, ...rest }, index) => {
+    const module = apiVersion.includes('/') ? apiVersion.replace(/\.k8s\.io|(?=$)/, '') : `core/${apiVersion}`
+    const object = JSON.stringify({ apiVersion, kind, ...rest })
+    return `import type { ${kind} as Kind${index} } from 'kubernetes-types/${module}.js'\nexport const manifest${index}: Kind${index} = ${object}\n`
+  })
+  return typeCheck(await folder(), lines.join(''))
+}
+
+describe('the manifests of Kubernetes', () => {
+  const installed = existsSync(join(root, 'node_modules/kubernetes-types'))
+  const orSkip = installed ? test : test.skip
+  const name = (title: string) =>
+    `${title}${installed ? '' : ' (skipped: kubernetes-types is not installed)'}`
+
+  orSkip(name('are what the API of Kubernetes 1.30 takes'), async () => {
+    expect(manifests().map(({ kind }) => kind)).toEqual([
+      'ConfigMap',
+      'Deployment',
+      'Service',
+      'HorizontalPodAutoscaler',
+      'PodDisruptionBudget',
+      'NetworkPolicy',
+    ])
+    expect(await complaints(manifests())).toBe('')
   })
 
-  test('selects the pods it makes', () => {
-    const { labels } = pod.metadata
-    for (const kind of ['Deployment', 'PodDisruptionBudget']) {
-      expect([kind, byKind(kind).spec.selector.matchLabels]).toEqual([kind, labels])
-    }
-    expect(byKind('Service').spec.selector).toEqual(labels)
-    expect(byKind('NetworkPolicy').spec.podSelector.matchLabels).toEqual(labels)
-    expect(byKind('HorizontalPodAutoscaler').spec.scaleTargetRef.name).toBe(
-      byKind('Deployment').metadata.name,
-    )
+  orSkip(name('are refused with a field that the API has not, and with one of another type'), async () => {
+    const changed = (from: string, to: string) =>
+      parseAllDocuments(text.replace(from, to)).map((document) => document.toJS() as Manifest)
+    expect(await complaints(changed('readOnlyRootFilesystem', 'readOnlyRoot'))).toMatch(/readOnlyRoot/)
+    expect(await complaints(changed('replicas: 2', 'replicas: two'))).toMatch(/'string' is not assignable/)
   })
 
-  test('names only ports that the container has', () => {
-    const names = container.ports.map(({ name }: { name: string }) => name)
-    const used = [
-      ...byKind('Service').spec.ports.map(({ targetPort }: { targetPort: string }) => targetPort),
-      ...['startupProbe', 'readinessProbe', 'livenessProbe'].map((probe) => container[probe].httpGet.port),
-      ...byKind('NetworkPolicy').spec.ingress.flatMap(({ ports }: { ports: { port: string }[] }) =>
-        ports.map(({ port }) => port),
-      ),
-    ]
-    expect(used.filter((name) => !names.includes(name))).toEqual([])
-  })
-
-  test('brings a configuration that the gateway takes, on the ports of the container', async () => {
-    const directory = await folder()
-    for (const [name, content] of Object.entries<string>(byKind('ConfigMap').data)) {
-      await writeFile(join(directory, name), content)
-    }
-    const { configuration } = loadConfiguration(directory)
-    const ports = container.ports.map(({ containerPort }: { containerPort: number }) => containerPort)
-    expect([configuration.listeners[0]?.port, configuration.status.port]).toEqual(ports)
+  test('hold a configuration that the gateway takes', () => {
+    const { data } = manifests().find(({ kind }) => kind === 'ConfigMap')!
+    const parts = Object.values(data!).map((part) => parseAllDocuments(part)[0]!.toJS() as object)
+    expect(() => configurationSchema.parse(Object.assign({}, ...parts))).not.toThrow()
   })
 })

@@ -11,7 +11,7 @@ const run = promisify(execFile)
 
 /** What a host has besides the packages that are essential. */
 const packages =
-  'systemd,systemd-sysv,dbus,iptables,iproute2,procps,openssl,kmod,ca-certificates,curl,logrotate'
+  'systemd,systemd-sysv,dbus,iptables,iproute2,procps,openssl,kmod,ca-certificates,curl,logrotate,modsecurity-crs,xfsprogs,udev'
 const archive = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'gatehouse/lab-host.tar')
 
 export interface CommandResult {

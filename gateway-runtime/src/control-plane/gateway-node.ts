@@ -360,7 +360,8 @@ export class GatewayNode {
       readiness: () => {
         const { ready, draining } = this.#supervisor!.status
         return {
-          ready: ready && this.#showsCertificates,
+          // With all that the first configuration brings.
+          ready: ready && this.#reloads.accepted > 0 && this.#showsCertificates,
           reason: draining ? 'draining' : 'not all workers hold the configuration yet',
           missing: this.#certificateStates.flatMap(({ domain, authority }) => (authority ? [] : [domain])),
         }

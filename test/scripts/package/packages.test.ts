@@ -5,15 +5,15 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Ajv } from 'ajv'
 import { makePackages } from '../../../scripts/package/make-packages.ts'
-import { startProgram } from '../../../scripts/process/program.ts'
 import { findProgram } from '../../../scripts/process/system-programs.ts'
 import { root } from '../../../scripts/process/tool.ts'
 import { eventually } from '../../support/eventually.ts'
-import { freePorts } from '../../support/ports.ts'
+import { startContainer } from '../../support/oci-runtime.ts'
 
 const run = (program: string, ...args: string[]) =>
   execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 const time = 1_700_000_000
+const isPossible = process.getuid?.() === 0 && (await findProgram('crun')) !== undefined
 let folder: string
 let repository: string
 let runtime: string
@@ -66,6 +66,8 @@ describe('gateway-runtime', () => {
       'usr/bin/gateway -> ../lib/gateway/gateway',
       'usr/bin/gateway-cli -> ../lib/gateway/gateway-cli',
       'usr/lib/gateway/node',
+      'usr/lib/gateway/node_modules/rregex/lib/rregex.wasm',
+      'usr/lib/gateway/node_modules/@datadog/native-appsec/prebuilds/linuxglibc-x64/node-napi.node',
       'usr/lib/systemd/system/gateway-service.service',
       'usr/lib/sysctl.d/90-gateway.conf',
       'usr/lib/sysusers.d/gateway.conf',
@@ -145,48 +147,45 @@ describe('the image', () => {
     expect(config.config).toMatchObject({ User: '65532:65532', StopSignal: 'SIGTERM' })
   })
 
-  const isRoot = process.getuid?.() === 0
-  const name = 'answers as a user without rights, in a root that has no shell'
-  const asRoot = isRoot ? test : test.skip
-  asRoot(`${name}${isRoot ? '' : ' (skipped: needs root)'}`, async () => {
+  const title = 'answers on its network in a read-only root, as a user without rights, with no shell inside'
+  const inContainer = isPossible ? test : test.skip
+  inContainer(`${title}${isPossible ? '' : ' (skipped: needs root and crun)'}`, async () => {
     const { manifest, config } = await read()
     const image = join(folder, 'image')
     await mkdir(image)
     for (const { digest } of manifest.layers)
       run('tar', '--extract', '--gzip', '--file', blob(digest), '--directory', image)
     await expect(stat(join(image, 'bin/sh'))).rejects.toThrow('ENOENT')
-    const [http, admin, status] = (await freePorts(3)) as [number, number, number]
-    const settings = {
-      listeners: [{ port: http }],
-      admin: { port: admin },
-      status: { port: status },
-      workers: 1,
+    const configurationFolder = join(folder, 'configuration')
+    await mkdir(configurationFolder)
+    const firewalled = {
+      listeners: [{ port: 8080 }],
+      services: [{ name: 'none', url: 'http://127.0.0.1:9' }],
+      routes: [{ name: 'all', service: 'none', paths: ['/'] }],
+      // A host that is an address is suspicious to some rules already.
+      plugins: [{ name: 'waf', config: { anomaly_threshold: 15, time_budget: 1_000 } }],
     }
-    await writeFile(join(image, 'etc/gateway/config.yaml'), JSON.stringify(settings))
-    const [uid] = config.config.User.split(':')
-    const { Entrypoint, Cmd, Env } = config.config
-    const program = await startProgram({
-      name: 'image',
-      command: ['chroot', `--userspec=${uid}:${uid}`, image, ...Entrypoint, ...Cmd],
-      env: Object.fromEntries(
-        Env.filter((text: string) => !text.startsWith('PATH=')).map((text: string) => text.split('=')),
-      ),
-    })
+    await writeFile(join(configurationFolder, 'config.yaml'), JSON.stringify(firewalled))
+    const options = { root: image, configuration: config.config, configurationFolder, subnet: 91 }
+    const container = await startContainer(options)
     try {
-      await eventually(
-        'an answer',
-        () =>
-          fetch(`http://127.0.0.1:${http}/`).then(
-            ({ status }) => status === 404,
-            () => false,
-          ),
-        30_000,
-      )
-      expect(await readFile(`/proc/${program.pid}/status`, 'utf8')).toMatch(
-        new RegExp(`^Uid:\\s+${uid}\\s`, 'm'),
-      )
+      const ask = (path: string) =>
+        fetch(`http://${container.address}:8080${path}`).then(
+          ({ status }) => status,
+          () => undefined,
+        )
+      await eventually('an answer', async () => (await ask('/')) === 502, 30_000).catch((error) => {
+        throw new Error(`${error.message}; it wrote: ${container.program.output()}`)
+      })
+      const attack = new URLSearchParams({
+        a: "1' OR '1'='1'--",
+        b: '<script>alert(1)</script>',
+        c: '/../etc/passwd',
+      })
+      expect(await ask(`/?${attack}`)).toBe(403) // by the rules and the machine code inside
+      await eventually('the health check to pass', async () => (await container.checkHealth()) === 0)
     } finally {
-      await program.stop()
+      await container.stop()
     }
   })
 })
@@ -201,7 +200,9 @@ describe('the evidence', () => {
   test('a bill of materials that CycloneDX accepts, with Node.js and the bundled modules', async () => {
     const text = await readFile(join(folder, 'out/sbom.cdx.json'), 'utf8')
     const names = JSON.parse(text).components.map(({ name }: { name: string }) => name)
-    expect(names).toEqual(expect.arrayContaining(['node', 'fastify', 'undici', 'zod']))
+    expect(names).toEqual(
+      expect.arrayContaining(['node', 'fastify', 'undici', 'zod', '@datadog/native-appsec']),
+    )
     const schemas = join(root, 'node_modules/@cyclonedx/cyclonedx-library/res/schema')
     const schema = (name: string) => json(join(schemas, `${name}.SNAPSHOT.schema.json`))
     const ajv = new Ajv({ strict: false, validateFormats: false })
