@@ -2,12 +2,12 @@ import { audit } from './audit.ts'
 import { awsFiles, prepareAws } from './aws-agent.ts'
 import { ensureCertificate } from './certificate.ts'
 import { type HostDescription, type HostFile, problemsOf } from './description.ts'
-import { applyFirewall, firewallFiles } from './iptables.ts'
-import { applyLogVolume, logVolumeFiles } from './log-volume.ts'
+import { applyFirewall, firewallFiles, keepFirewall } from './iptables.ts'
+import { applyLogVolume, auditLogVolume, logVolumeFiles } from './log-volume.ts'
 import { installPackages, repositoryFiles } from './package.ts'
 import { hereDocument, quote } from './shell.ts'
 import { applySysctl, sysctlFiles } from './sysctl.ts'
-import { prepareService, serviceFiles, startService } from './systemd.ts'
+import { serviceFiles, startService } from './systemd.ts'
 
 /** What makes a bare Debian or Ubuntu host a gateway. */
 export interface HostBootstrap {
@@ -23,15 +23,16 @@ set -euo pipefail
 umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 backups=/var/backups/gateway
+changed= # whether this run has changed anything
 pending=/var/lib/gateway-bootstrap/pending # exists from the first change until the service runs with all of them
 say() { printf 'gateway-bootstrap: %s\\n' "$*" >&2; }
 fail() { say "stopped: $*"; exit 1; }
-will_change() { mkdir -p -- "$(dirname -- "$pending")" && : >"$pending"; }
+will_change() { changed=yes && mkdir -p -- "$(dirname -- "$pending")" && : >"$pending"; }
 put_file() { # PATH MODE OWNER, content on standard input; a file that differs is kept in $backups
   local path=$1 mode=$2 owner=$3 new
   mkdir -p -- "$(dirname -- "$path")"
   new=$(mktemp -- "$(dirname -- "$path")/.gateway.XXXXXX")
-  cat >"$new"
+  cat >"$new" || { rm -f -- "$new"; fail "$path could not be written (see above); what it held stays"; }
   chmod -- "$mode" "$new"
   chown -- "$owner" "$new"
   if [ -f "$path" ] && cmp --silent -- "$new" "$path"; then
@@ -48,6 +49,8 @@ put_file() { # PATH MODE OWNER, content on standard input; a file that differs i
   mv -f -- "$new" "$path"
   say "wrote $path"
 }`
+
+const done = `if [ -n "$changed" ]; then say 'the gateway is ready'; else say 'the gateway is ready; nothing had to be changed'; fi`
 
 const putFile = ({ path, mode, owner, content }: HostFile) =>
   `put_file ${quote(path)} ${mode} ${owner} ${hereDocument(content)}`
@@ -71,9 +74,9 @@ export function renderHostBootstrap(host: HostDescription): HostBootstrap {
   const steps = [
     preamble,
     audit(host),
+    ...auditLogVolume(host),
     ...before.map(putFile),
     installPackages(host),
-    prepareService(),
     ...after.map(putFile),
     applySysctl(),
     applyLogVolume(host),
@@ -81,6 +84,8 @@ export function renderHostBootstrap(host: HostDescription): HostBootstrap {
     ensureCertificate(),
     ...prepareAws(host),
     startService(),
+    keepFirewall(),
+    done,
   ]
   return { files: [...before, ...after], script: `${steps.join('\n\n')}\n` }
 }

@@ -10,6 +10,7 @@ const certificate = '/etc/ssl/gateway.crt'
  */
 export const ensureCertificate = () => `if [ ! -e ${key} ]; then
   say 'private key and certificate request'
+  will_change
   (
     umask 077
     openssl req -new -newkey rsa:4096 -nodes -keyout ${key}.new -out ${request} -subj "/CN=$(hostname -f || hostname)" 2>/dev/null
@@ -18,6 +19,7 @@ export const ensureCertificate = () => `if [ ! -e ${key} ]; then
 fi
 if [ ! -e ${certificate} ]; then
   openssl x509 -req -in ${request} -signkey ${key} -days 90 -out ${certificate} 2>/dev/null
+  will_change
   say 'certificate: self-signed for now; put the one of your CA into ${certificate}'
 fi
 chown ${serviceUser}:${serviceUser} ${key}

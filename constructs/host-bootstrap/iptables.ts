@@ -3,27 +3,31 @@ import { adminTlsPort, type HostDescription, type HostFile, statusPort } from '.
 
 const directory = '/etc/iptables'
 
+/** Our rules are a chain of their own, behind those that a host has already: they stay. */
+const jump = '-A INPUT -j GATEWAY'
+
 /** Rules for iptables-restore: what is not named is dropped. Without a description: those of a host that has none. */
 export function renderFirewallRules(family: 4 | 6, host: Partial<HostDescription> = {}): string {
   const ofFamily = (networks: readonly string[] = []) =>
     [...new Set(networks)].filter((network) => isIPv6(network.split('/')[0]!) === (family === 6)).sort()
   const open = (port: number, networks: readonly string[]) =>
-    networks.map((network) => `-A INPUT -s ${network} -p tcp --dport ${port} -j ACCEPT`)
+    networks.map((network) => `-A GATEWAY -s ${network} -p tcp --dport ${port} -j ACCEPT`)
   const management = ofFamily(host.managementNetworks)
   return [
     '*filter',
     ':INPUT DROP [0:0]',
     ':FORWARD DROP [0:0]',
-    ':OUTPUT ACCEPT [0:0]',
-    '-A INPUT -i lo -j ACCEPT',
-    '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
-    '-A INPUT -m conntrack --ctstate INVALID -j DROP',
+    ':GATEWAY - [0:0]',
+    jump,
+    '-A GATEWAY -i lo -j ACCEPT',
+    '-A GATEWAY -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    '-A GATEWAY -m conntrack --ctstate INVALID -j DROP',
     // IPv6 has no neighbours and no path MTU without ICMP, and no address without DHCPv6 where that is used.
     ...(family === 6
-      ? ['-A INPUT -p ipv6-icmp -j ACCEPT', '-A INPUT -s fe80::/10 -p udp --dport 546 -j ACCEPT']
-      : ['-A INPUT -p icmp --icmp-type echo-request -m limit --limit 10/second -j ACCEPT']),
+      ? ['-A GATEWAY -p ipv6-icmp -j ACCEPT', '-A GATEWAY -s fe80::/10 -p udp --dport 546 -j ACCEPT']
+      : ['-A GATEWAY -p icmp --icmp-type echo-request -m limit --limit 10/second -j ACCEPT']),
     ...[...new Set(host.ingressPorts ?? [80, 443])].map(
-      (port) => `-A INPUT -p tcp --dport ${port} -j ACCEPT`,
+      (port) => `-A GATEWAY -p tcp --dport ${port} -j ACCEPT`,
     ),
     ...open(host.sshPort ?? 22, management),
     ...open(adminTlsPort, management),
@@ -32,6 +36,11 @@ export function renderFirewallRules(family: 4 | 6, host: Partial<HostDescription
     '',
   ].join('\n')
 }
+
+/** Shell that loads the rules of a family at once, and leaves all others alone. */
+const load = (program: 'iptables' | 'ip6tables', family: 4 | 6) =>
+  `if ${program} --wait -C ${jump.slice(3)} 2>/dev/null; then grep -vxF -e "${jump}" ${directory}/rules.v${family}; ` +
+  `else cat ${directory}/rules.v${family}; fi | ${program}-restore --wait --noflush`
 
 const unit = `[Unit]
 Description=Firewall of the API gateway
@@ -44,8 +53,8 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/sbin/iptables-restore ${directory}/rules.v4
-ExecStart=/usr/sbin/ip6tables-restore ${directory}/rules.v6
+ExecStart=/bin/sh -c '${load('iptables', 4)}'
+ExecStart=/bin/sh -c '${load('ip6tables', 6)}'
 
 [Install]
 WantedBy=sysinit.target
@@ -58,9 +67,25 @@ export const firewallFiles = (host: HostDescription): HostFile[] => [
   { path: '/etc/systemd/system/gateway-firewall.service', mode: '0644', owner: 'root:root', content: unit },
 ]
 
-/** Bash that loads the rules, each family as a whole or not at all. */
+const guard = 'gateway-firewall-undo'
+const before = '/run/gateway-firewall'
+
+/**
+ * Bash that loads the rules, each family as a whole or not at all. Where this script is cut off before `keepFirewall`,
+ * such as with the session of who runs it, the rules from before are back after three minutes.
+ */
 export const applyFirewall = () => `say 'firewall'
-iptables-restore --test ${directory}/rules.v4 || fail 'iptables refused ${directory}/rules.v4 (see above); the old rules stay'
-ip6tables-restore --test ${directory}/rules.v6 || fail 'ip6tables refused ${directory}/rules.v6 (see above); the old rules stay'
-systemctl enable --quiet gateway-firewall.service
-systemctl restart gateway-firewall.service || fail 'the firewall did not load: journalctl -u gateway-firewall'`
+iptables-restore --noflush --test ${directory}/rules.v4 || fail 'iptables refused ${directory}/rules.v4 (see above); the old rules stay'
+ip6tables-restore --noflush --test ${directory}/rules.v6 || fail 'ip6tables refused ${directory}/rules.v6 (see above); the old rules stay'
+if [ -e "$pending" ] || ! systemctl is-active --quiet gateway-firewall.service; then
+  will_change
+  iptables-save -t filter >${before}.v4
+  ip6tables-save -t filter >${before}.v6
+  systemctl stop ${guard}.timer 2>/dev/null || true
+  systemd-run --quiet --collect --unit=${guard} --on-active=180 /bin/sh -c 'iptables-restore ${before}.v4; ip6tables-restore ${before}.v6; systemctl stop gateway-firewall.service'
+  systemctl restart gateway-firewall.service || fail 'the firewall did not load: journalctl -u gateway-firewall'
+fi`
+
+/** Bash that makes the rules stay, also over the next start. */
+export const keepFirewall = () => `systemctl stop ${guard}.timer 2>/dev/null || true
+systemctl enable --quiet gateway-firewall.service`

@@ -10,7 +10,7 @@ Description=Log volume of the API gateway
 [Mount]
 What=/dev/disk/by-label/${label}
 Where=${logDirectory}
-Type=ext4
+Type=xfs
 Options=noatime,nodev,nosuid,noexec
 
 [Install]
@@ -24,14 +24,14 @@ export const logVolumeFiles = (host: HostDescription): HostFile[] =>
     : [{ path: `/etc/systemd/system/${logMountUnit}`, mode: '0644', owner: 'root:root', content: unit }]
 
 /**
- * Bash that finds the log volume by its label, or makes it on a blank device. Blank means: a whole disk without
- * partitions, signatures, users or mounts, whose first 16 MiB are zero. Anything else is left as it is.
+ * Bash that stops, before anything is changed, where there is neither a log volume nor a blank device to make one of.
+ * Blank means: a whole disk without partitions, signatures, users or mounts, whose first 16 MiB are zero.
  */
-export const applyLogVolume = (host: HostDescription) =>
+export const auditLogVolume = (host: HostDescription): string[] =>
   host.logDevice === undefined
-    ? `install -d -m 0750 -o gateway -g adm ${logDirectory}`
-    : `say 'log volume'
-why_not_blank() { # DEVICE → the reason on standard output, nothing when the device is blank
+    ? []
+    : [
+        `why_not_blank() { # DEVICE → the reason on standard output, nothing when the device is blank
   local device=$1
   [ -b "$device" ] || { echo 'is no block device'; return; }
   [ "$(lsblk --noheadings --output NAME -- "$device" | wc -l)" -eq 1 ] || { echo 'has partitions or holders'; return; }
@@ -55,14 +55,26 @@ log_device() {
   done
   fail "log volume: no blank NVMe disk on this host (\${seen:-there is none}). Name a device in place of auto, or leave the log volume out"
 }
+log_disk=
+if [ -z "$(blkid --label ${label} || true)" ]; then log_disk=$(log_device); fi`,
+      ]
+
+/**
+ * Bash that finds the log volume by its label, or makes it on the blank device that the audit has found.
+ */
+export const applyLogVolume = (host: HostDescription) =>
+  host.logDevice === undefined
+    ? `install -d -m 0750 -o gateway -g adm ${logDirectory}`
+    : `say 'log volume'
 if [ -z "$(blkid --label ${label} || true)" ]; then
-  device=$(log_device)
-  say "log volume: making a file system on $device"
-  mkfs.ext4 -q -L ${label} -- "$device"
+  say "log volume: making a file system on $log_disk"
+  will_change
+  mkfs.xfs -q -L ${label} -- "$log_disk"
   udevadm settle
 fi
 mkdir -p ${logDirectory}
 systemctl daemon-reload
+mountpoint --quiet ${logDirectory} || will_change
 systemctl enable --now --quiet ${logMountUnit} || fail 'the log volume did not mount: journalctl -u ${logMountUnit}'
 chown gateway:adm ${logDirectory}
 chmod 0750 ${logDirectory}`

@@ -16,7 +16,7 @@ export function repositoryFiles({ aptRepository: repository }: HostDescription):
 /** Tools that the other steps use → the packages that bring them. */
 const tools = {
   'iptables-restore': 'iptables',
-  'mkfs.ext4': 'e2fsprogs',
+  'mkfs.xfs': 'xfsprogs',
   modprobe: 'kmod',
   openssl: 'openssl',
   sysctl: 'procps',

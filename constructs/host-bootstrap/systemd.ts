@@ -9,7 +9,7 @@ import {
 } from './description.ts'
 import { openFiles } from './sysctl.ts'
 
-/** The service, with no more rights than it needs. V8 compiles at run time, hence no MemoryDenyWriteExecute. */
+/** The service, with no more rights than it needs; the package brings it. V8 compiles at run time, hence no MemoryDenyWriteExecute. */
 export const serviceUnitFile = `[Unit]
 Description=API gateway
 Documentation=man:gateway(8) man:gateway-cli(1)
@@ -73,39 +73,33 @@ SystemCallErrorNumber=EPERM
 WantedBy=multi-user.target
 `
 
-/** The unit, and the configuration that it serves: owned by the service, which writes accepted changes back. */
-export const serviceFiles = (host: HostDescription): HostFile[] => [
-  { path: `/etc/systemd/system/${serviceUnit}`, mode: '0644', owner: 'root:root', content: serviceUnitFile },
-  ...Object.entries(host.configuration)
+/** The configuration that the service serves: its own, as it writes accepted changes back. */
+export const serviceFiles = (host: HostDescription): HostFile[] =>
+  Object.entries(host.configuration)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, content]) => ({
       path: `${configurationDirectory}/${name}`,
       mode: '0640',
       owner: `${serviceUser}:${serviceUser}`,
       content: content.endsWith('\n') ? content : `${content}\n`,
-    })),
-]
-
-/** Bash that makes the account and the folder of the service. */
-export const prepareService = () => `if ! id -u ${serviceUser} >/dev/null 2>&1; then
-  useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin ${serviceUser}
-fi
-install -d -m 0750 -o ${serviceUser} -g ${serviceUser} ${configurationDirectory}`
+    }))
 
 /** Bash that starts the service, or restarts it when something it reads has changed, and waits until it runs. */
 export const startService = () => `say 'service'
 systemctl daemon-reload
 systemctl enable --quiet ${serviceUnit}
 if [ -e "$pending" ] || ! systemctl is-active --quiet ${serviceUnit}; then
+  will_change
   systemctl reset-failed ${serviceUnit} 2>/dev/null || true
   systemctl restart ${serviceUnit} || fail '${serviceUnit} did not start: journalctl -u ${serviceUnit}'
 fi
+ready=
 for _ in $(seq 1 60); do
   if (exec 3<>/dev/tcp/127.0.0.1/9090 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 ') 2>/dev/null; then
     rm -f -- "$pending"
-    say 'the gateway is ready'
-    exit 0
+    ready=yes
+    break
   fi
   sleep 1
 done
-fail 'the gateway is not ready after 60 s: journalctl -u ${serviceUnit}; ${logDirectory}/error.log'`
+[ -n "$ready" ] || fail 'the gateway is not ready after 60 s: journalctl -u ${serviceUnit}; ${logDirectory}/error.log'`

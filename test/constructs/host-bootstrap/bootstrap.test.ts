@@ -18,6 +18,7 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { hereDocument, quote } from '../../../constructs/host-bootstrap/shell.ts'
+import { serviceUnitFile } from '../../../constructs/host-bootstrap/systemd.ts'
 import { type HostDescription, renderHostBootstrap, renderUserData } from '../../../constructs/index.ts'
 
 const host: HostDescription = {
@@ -138,7 +139,8 @@ describe('renderHostBootstrap', () => {
   })
 
   test('runs the service without root, able to bind low ports and nothing more', () => {
-    const { content } = fileOf('/etc/systemd/system/gateway-service.service')!
+    expect(fileOf('/etc/systemd/system/gateway-service.service')).toBeUndefined() // the package has it
+    const content = serviceUnitFile
     expect(content).toMatch(/^User=gateway$/m)
     expect(content).toMatch(/^CapabilityBoundingSet=CAP_NET_BIND_SERVICE$/m)
     for (const line of ['NoNewPrivileges=yes', 'ProtectSystem=strict', 'LimitNOFILE=1048576']) {
@@ -157,7 +159,7 @@ describe('renderHostBootstrap', () => {
 
   test('has no unit for a log volume that was not asked for', () => {
     expect(fileOf('/etc/systemd/system/var-log-gateway.mount')).toBeUndefined()
-    expect(renderHostBootstrap(host).script).not.toContain('mkfs.ext4 -q')
+    expect(renderHostBootstrap(host).script).not.toContain('mkfs.xfs -q')
   })
 
   test('holds nothing that a value could make bash run', () => {
@@ -219,18 +221,19 @@ describe('the firewall', () => {
   })
 
   test('opens ingress to all, and the rest to the networks given', () => {
+    expect(rules('v4')).toContain('-A INPUT -j GATEWAY')
     expect(rules('v4').filter((rule) => rule.includes('--dport'))).toEqual([
-      '-A INPUT -p tcp --dport 80 -j ACCEPT',
-      '-A INPUT -p tcp --dport 443 -j ACCEPT',
-      '-A INPUT -s 10.1.0.0/16 -p tcp --dport 22 -j ACCEPT',
-      '-A INPUT -s 10.1.0.0/16 -p tcp --dport 8444 -j ACCEPT',
-      '-A INPUT -s 10.2.0.0/16 -p tcp --dport 9090 -j ACCEPT',
+      '-A GATEWAY -p tcp --dport 80 -j ACCEPT',
+      '-A GATEWAY -p tcp --dport 443 -j ACCEPT',
+      '-A GATEWAY -s 10.1.0.0/16 -p tcp --dport 22 -j ACCEPT',
+      '-A GATEWAY -s 10.1.0.0/16 -p tcp --dport 8444 -j ACCEPT',
+      '-A GATEWAY -s 10.2.0.0/16 -p tcp --dport 9090 -j ACCEPT',
     ])
     expect(rules('v6').filter((rule) => rule.includes('-p tcp'))).toEqual([
-      '-A INPUT -p tcp --dport 80 -j ACCEPT',
-      '-A INPUT -p tcp --dport 443 -j ACCEPT',
-      '-A INPUT -s fd00::/8 -p tcp --dport 22 -j ACCEPT',
-      '-A INPUT -s fd00::/8 -p tcp --dport 8444 -j ACCEPT',
+      '-A GATEWAY -p tcp --dport 80 -j ACCEPT',
+      '-A GATEWAY -p tcp --dport 443 -j ACCEPT',
+      '-A GATEWAY -s fd00::/8 -p tcp --dport 22 -j ACCEPT',
+      '-A GATEWAY -s fd00::/8 -p tcp --dport 8444 -j ACCEPT',
     ])
   })
 
@@ -248,7 +251,7 @@ describe('the firewall', () => {
         ['v4', 'iptables-restore'],
         ['v6', 'ip6tables-restore'],
       ] as const) {
-        const { status, stderr } = spawnSync(program, ['--test'], {
+        const { status, stderr } = spawnSync(program, ['--test', '--noflush'], {
           input: rules(family).join('\n'),
           encoding: 'utf8',
         })
@@ -275,7 +278,6 @@ describe('the units', () => {
       const complaints = stderr.split('\n').filter((line) => line !== '')
       expect(units.map((unit) => basename(unit)).sort()).toEqual([
         'gateway-firewall.service',
-        'gateway-service.service',
         'var-log-gateway.mount',
       ])
       // What they start is not installed here, nor are its manual pages.
