@@ -39,7 +39,7 @@ export async function createCdktnProject(): Promise<CdktnProject> {
   for (const path of copied) {
     cpSync(join(root, path), join(directory, path), {
       recursive: true,
-      filter: (source) => !/\/(constructs|stacks)\/pulumi($|\/)/.test(source),
+      filter: (source) => !/\/(constructs|stacks)\/pulumi($|\/)|\/scripts\/pulumi-/.test(source),
     })
   }
   symlinkSync(join(root, 'gateway-runtime'), join(directory, 'gateway-runtime'))
