@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root } from '../../../scripts/process/tool.ts'
@@ -67,22 +68,13 @@ export async function deployModule(program: string, stack: string): Promise<Depl
 
 /** The same for the text of a program, which may import from the repository by `#root/`. */
 export async function deploy(program: string, stack = 'test'): Promise<Deployed> {
+  // Below node_modules, where its imports are found; no types are stripped there.
   const directory = await mkdtemp(join(root, 'node_modules/.gateway-pulumi-'))
   try {
-    const file = join(directory, 'index.ts')
-    await writeFile(join(directory, 'package.json'), '{"type": "module"}')
-    await writeFile(file, program.replaceAll('#root/', `${root}/`))
-    // Node.js strips no types below node_modules, and needs none here.
-    return await deployModule(await asJavaScript(file), stack)
+    const file = join(directory, 'index.mjs')
+    await writeFile(file, stripTypeScriptTypes(program.replaceAll('#root/', `${root}/`)))
+    return await deployModule(file, stack)
   } finally {
     await rm(directory, { recursive: true })
   }
-}
-
-async function asJavaScript(file: string): Promise<string> {
-  const { transform } = await import('esbuild')
-  const { code } = await transform(await readFile(file, 'utf8'), { loader: 'ts' })
-  const javaScript = file.replace(/\.ts$/, '.mjs')
-  await writeFile(javaScript, code)
-  return javaScript
 }

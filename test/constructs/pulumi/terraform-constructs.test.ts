@@ -61,7 +61,7 @@ describe('TerraformConstructs', () => {
     // The image that Image Builder made in this region, of a set of all.
     const templates = resources.filter(({ type }) => type === 'aws:ec2/launchTemplate:LaunchTemplate')
     expect(templates.map(({ inputs }) => inputs.imageId).sort()).toEqual([
-      expect.stringMatching(/^<gateway_image_image_[0-9A-F]{8}\.output_resources\.amis\.image>$/),
+      expect.stringMatching(/^<gateway_image_[0-9A-F]{8}\.output_resources\.amis\.image>$/),
       'ami-0123456789abcdef0',
     ])
     const image = resources.find(({ type }) => type === 'aws:imagebuilder/image:Image')!

@@ -46,6 +46,7 @@ export function mockedText(text: string, json: Synthesized): string {
 function resourceValue(id: string, name: string, body: Resource | undefined, json: Synthesized): string {
   if (body === undefined) throw new Error(`${id} is not in the stack`)
   if (name === 'latest_version') return '1'
+  if (name === 'ipv6_cidr_block') return '2001:db8:1200::/56'
   return name in body ? mockedText(String(body[name]), json) : `<${id}.${name}>`
 }
 
