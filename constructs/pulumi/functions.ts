@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { BlockList, isIPv6 } from 'node:net'
 import { homedir } from 'node:os'
@@ -69,6 +70,7 @@ const known: Readonly<Record<string, Call>> = {
   merge: (...maps: object[]) => Object.assign({}, ...maps),
   one,
   pathexpand: (path: string) => (/^~(\/|$)/.test(path) ? join(homedir(), path.slice(1)) : path),
+  sha256: (text: string) => createHash('sha256').update(text).digest('hex'),
   split: (separator: string, text: string) => text.split(separator),
   tolist: (list: unknown[]) => list,
   tonumber: (value: unknown) => Number(value),

@@ -34,6 +34,7 @@ const expressions = [
   'tostring(12)',
   'tonumber("12")',
   'base64encode("gateway ü")',
+  'sha256("gateway ü")',
   'cidrsubnet("10.20.0.0/16", 5, 3)',
   'cidrsubnet("10.20.255.7/16", 4, 15)',
   'cidrsubnet("2001:db8:1200::/56", 8, 0)',

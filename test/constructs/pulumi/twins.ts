@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { awsNames } from '../../../constructs/pulumi/names.ts'
 import { toTerraform } from '../../../constructs/pulumi/properties.ts'
 import type { Resource, Synthesized } from '../synthesized.ts'
@@ -30,6 +31,11 @@ export function actualArguments(type: string, { inputs }: DeployedResource): unk
 /** What the mocks make of a text with references. */
 export function mockedText(text: string, json: Synthesized): string {
   return text
+    .replaceAll(/\$\{sha256\(("(?:[^"\\]|\\.)*")\)\}/g, (_, quoted: string) =>
+      createHash('sha256')
+        .update(mockedText(JSON.parse(quoted), json))
+        .digest('hex'),
+    )
     .replaceAll(
       /(?<!\$)\$\{cidrsubnet\(aws_vpc\.[\w-]+\.ipv6_cidr_block, 8, (\d+)\)\}/g,
       (_, index: string) =>
