@@ -17,7 +17,7 @@ const resource = (type: string, name: string, attributes: object) => ({
   mode: 'managed',
   type,
   name,
-  provider: 'provider["registry.terraform.io/hashicorp/aws"]',
+  provider: 'provider["hashicorp/aws"]',
   instances: [{ schema_version: 0, attributes }],
 })
 const state = (...resources: object[]) =>
