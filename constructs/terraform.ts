@@ -14,6 +14,11 @@ export interface TerraformDataProps {
   readonly triggersReplace: Readonly<Record<string, string>>
   /** Run in their order. */
   readonly provisioners: readonly (FileProvisioner | LocalExecProvisioner | RemoteExecProvisioner)[]
+  /**
+   * The one whose provisioners must have succeeded before those of this one run.
+   * @default none
+   */
+  readonly after?: TerraformData | undefined
 }
 
 /**
@@ -23,8 +28,12 @@ export interface TerraformDataProps {
 export class TerraformData extends TerraformResource {
   readonly #triggersReplace: TerraformDataProps['triggersReplace']
 
-  constructor(scope: Construct, id: string, { triggersReplace, provisioners }: TerraformDataProps) {
-    super(scope, id, { terraformResourceType: 'terraform_data', provisioners: [...provisioners] })
+  constructor(scope: Construct, id: string, { triggersReplace, provisioners, after }: TerraformDataProps) {
+    super(scope, id, {
+      terraformResourceType: 'terraform_data',
+      provisioners: [...provisioners],
+      ...(after && { dependsOn: [after] }),
+    })
     this.#triggersReplace = triggersReplace
   }
 

@@ -43,7 +43,9 @@ const script = './.gateway-bootstrap.sh'
 
 /**
  * Gateways on machines that are there already, by SSH, with Terraform's built-in provider alone. A host is set up anew
- * when its script changes, its address or its key; destroying leaves the host as it is.
+ * when its script changes, its address or its key; destroying leaves the host as it is. Hosts take their turns in the
+ * order given, each once the one before is ready (/readyz): a fault stops there, and the hosts behind it stay as they
+ * were until the next run.
  * @throws ConstructError when a value is wrong
  */
 export class HostsGateway extends Construct {
@@ -82,9 +84,11 @@ export class HostsGateway extends Construct {
     ])
     const bootstrap = withPath(this, () => renderHostBootstrap(host))
     const digest = createHash('sha256').update(bootstrap.script).digest('hex')
+    let previous: TerraformData | undefined
     for (const { name, address, hostKey } of hosts) {
       const connection = connect(address, hostKey, host.sshPort ?? 22, ssh)
-      new TerraformData(this, name, {
+      previous = new TerraformData(this, name, {
+        after: previous,
         triggersReplace: { script: digest, address, hostKey },
         provisioners: [
           { type: 'file', content: literal(bootstrap.script), destination: script, connection },

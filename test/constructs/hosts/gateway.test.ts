@@ -1,3 +1,5 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import {
   ConstructError,
@@ -68,6 +70,46 @@ describe('HostsGateway', () => {
     try {
       expect(folder.run('init', '-input=false')).toMatchObject({ status: 0, stderr: '' })
       expect(folder.run('validate', '-no-color')).toMatchObject({ status: 0, stderr: '' })
+    } finally {
+      folder.remove()
+    }
+  })
+
+  terraformTest('sets hosts up one by one, stops at the first fault, and goes on from there', () => {
+    const names = ['one', 'two', 'three']
+    const terraformOf = (version: string) => {
+      const stack = hosts({
+        hosts: names.map((name) => ({ name, address: `${name}.example.com`, hostKey })),
+        host: { ...props.host, configuration: { 'config.yaml': `# ${version}\n` } },
+      })
+      // Only what runs on a host is replaced: order and faults are left to Terraform.
+      for (const resource of Object.values<Resource>(stack.resource.terraform_data!)) {
+        const [name] = resource.triggers_replace.address.split('.')
+        const command = `echo ${name} >>visited; [ ${name} != two ] || [ ! -e broken ]`
+        Object.assign(resource, { provisioner: [{ 'local-exec': { command } }] })
+      }
+      return stack
+    }
+    const folder = terraformFolder(terraformOf('first'))
+    const path = (name: string) => join(folder.directory, name)
+    const apply = () => {
+      writeFileSync(path('visited'), '')
+      const { status, stdout } = folder.run('apply', '-auto-approve', '-input=false', '-no-color')
+      return { status, visited: readFileSync(path('visited'), 'utf8').split('\n').slice(0, -1), stdout }
+    }
+    try {
+      expect(folder.run('init', '-input=false').status).toBe(0)
+      expect(apply()).toMatchObject({ status: 0, visited: names })
+      expect(apply()).toMatchObject({
+        status: 0,
+        visited: [],
+        stdout: expect.stringContaining('No changes'),
+      })
+      writeFileSync(path('cdk.tf.json'), JSON.stringify(terraformOf('second')))
+      writeFileSync(path('broken'), '')
+      expect(apply()).toMatchObject({ status: 1, visited: ['one', 'two'] })
+      rmSync(path('broken'))
+      expect(apply()).toMatchObject({ status: 0, visited: ['two', 'three'] })
     } finally {
       folder.remove()
     }
