@@ -16,6 +16,7 @@ Usage: npm run package -- [options]
 
   --folder DIR       where everything is put                  (default: dist/packages)
   --architecture A   only amd64 or arm64                      (default: both)
+  --disk-image       also a raw disk image for amd64 with cloud-init: needs root, takes minutes
   --repository URL   where the folder apt is going to be served
                      (default: https://packages.example.com/debian)
   --signing-key FILE secret key of the repository, made where there is none
@@ -28,6 +29,7 @@ const { values } = parseArgs({
   options: {
     folder: { type: 'string', default: join(root, 'dist/packages') },
     architecture: { type: 'string' },
+    'disk-image': { type: 'boolean', default: false },
     repository: { type: 'string', default: 'https://packages.example.com/debian' },
     'signing-key': { type: 'string', default: defaultKeyFile },
     help: { type: 'boolean' },
@@ -70,6 +72,7 @@ try {
       time: await timeOfSources(),
       repositoryUrl: values.repository,
       keyFile: values['signing-key'],
+      withDiskImage: values['disk-image'],
       ...(values.architecture === undefined ? {} : { only: architectureOf(values.architecture) }),
     })
     const time = seconds(performance.now() - began)

@@ -7,7 +7,8 @@ import type { BuiltPackage } from './debian-package.ts'
 import type { SigningKey } from './signing-key.ts'
 
 const hash = (algorithm: string, content: Buffer) => createHash(algorithm).update(content).digest('hex')
-const poolPath = ({ name, fileName }: BuiltPackage) => `pool/main/${name[0]}/${name}/${fileName}`
+/** Where a package lies below the folder of the repository. */
+export const poolPath = ({ name, fileName }: BuiltPackage) => `pool/main/${name[0]}/${name}/${fileName}`
 
 /**
  * Writes a signed apt repository as a folder for any web server or bucket: the packages in `pool`, the indices in

@@ -1,10 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { step } from '../terminal/progress.ts'
-import { writeAptRepository } from './apt-repository.ts'
+import { poolPath, writeAptRepository } from './apt-repository.ts'
 import { type Architecture, architectures } from './architecture.ts'
 import { makeBuild } from './build.ts'
 import { type BuiltPackage, buildDebianPackage } from './debian-package.ts'
+import { makeDiskImage } from './disk-image.ts'
 import { writeImage } from './oci-image.ts'
 import { writeEvidence } from './provenance.ts'
 import { repositoryPackage } from './repository-package.ts'
@@ -23,19 +24,22 @@ export interface PackageOptions {
   readonly keyFile: string
   /** @default both */
   readonly only?: Architecture
+  /** Also makes a disk image for amd64, which needs root and takes minutes. */
+  readonly withDiskImage?: boolean
 }
 
 const suite = 'stable'
 
 /** Makes everything that is shipped, from one build. Rejects with what went wrong, and where. */
 export async function makePackages(options: PackageOptions): Promise<void> {
-  const { folder, version, time, keyFile, repositoryUrl, only } = options
+  const { folder, version, time, keyFile, repositoryUrl, only, withDiskImage = false } = options
+  if (withDiskImage && only === 'arm64') throw new Error('a disk image is made for amd64 only')
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
   const build = await step('Bundle the programs, bring Node.js', () => makeBuild(version, time))
   const targets = only ? [only] : (Object.keys(architectures) as Architecture[])
-  await withSigningKey(keyFile, async (key) => {
-    const packages: BuiltPackage[] = await step(`Debian packages for ${targets.join(' and ')}`, () =>
+  const packages = await withSigningKey(keyFile, async (key) => {
+    const built: BuiltPackage[] = await step(`Debian packages for ${targets.join(' and ')}`, () =>
       Promise.all(
         [
           ...targets.map((architecture) => runtimePackage(build, architecture)),
@@ -44,9 +48,17 @@ export async function makePackages(options: PackageOptions): Promise<void> {
       ),
     )
     await step('apt repository, signed', () =>
-      writeAptRepository(join(folder, 'apt'), suite, packages, key, time),
+      writeAptRepository(join(folder, 'apt'), suite, built, key, time),
     )
+    return built
   })
   await step(`OCI image for ${targets.join(' and ')}`, () => writeImage(folder, build, targets))
+  if (withDiskImage) {
+    const runtime = packages.find(({ architecture }) => architecture === 'amd64')!
+    const path = join(folder, `gateway-${version}-amd64.raw`)
+    await step('Disk image for amd64', () =>
+      makeDiskImage({ path, package: join(folder, 'apt', poolPath(runtime)), version, time }),
+    )
+  }
   await step('Bill of materials, provenance, sums', () => writeEvidence(folder, build))
 }

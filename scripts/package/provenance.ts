@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { nativePackageNames } from '../build/native-packages.ts'
 import { root } from '../process/tool.ts'
 import type { Build } from './build.ts'
@@ -119,6 +121,10 @@ async function sumsOf(folder: string): Promise<Map<string, string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
   const sums = new Map<string, string>()
-  for (const path of paths.sort()) sums.set(relative(folder, path), sha256(await readFile(path)))
+  for (const path of paths.sort()) {
+    const hash = createHash('sha256')
+    await pipeline(createReadStream(path), hash) // a disk image is larger than what fits into memory
+    sums.set(relative(folder, path), hash.digest('hex'))
+  }
   return sums
 }
