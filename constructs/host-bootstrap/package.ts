@@ -19,7 +19,6 @@ const tools = {
   'mkfs.xfs': 'xfsprogs',
   modprobe: 'kmod',
   openssl: 'openssl',
-  sysctl: 'procps',
 }
 
 /** Bash that installs the gateway and the tools that are missing. */

@@ -1,7 +1,8 @@
 import type { HostFile } from './description.ts'
 
 /*
- * Kernel parameters for many connections. A leading "-" lets sysctl go on where a kernel does not know the key.
+ * Kernel parameters for many connections. A leading "-" lets systemd-sysctl go on where a kernel does not know the key,
+ * or a container may not set it.
  * Source: Linux Documentation/admin-guide/sysctl/net.rst and Documentation/networking/ip-sysctl.rst.
  */
 const parameters: readonly (readonly [key: string, value: string, why: string])[] = [
@@ -52,4 +53,4 @@ export const sysctlFiles = (): HostFile[] => [
 /** Bash that loads the settings; they also load at every boot. */
 export const applySysctl = () => `say 'kernel parameters'
 modprobe nf_conntrack 2>/dev/null || true
-sysctl --quiet --load=/etc/sysctl.d/90-gateway.conf || fail 'the kernel refused a parameter of /etc/sysctl.d/90-gateway.conf (see above)'`
+/lib/systemd/systemd-sysctl /etc/sysctl.d/90-gateway.conf || fail 'the kernel refused a parameter of /etc/sysctl.d/90-gateway.conf (see above)'`
