@@ -84,7 +84,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     tls: files,
     stop,
     root: () => get(`https://localhost:${management}/roots/0`),
-    orders: () => pebble.output().match(/There are now \d+ orders/g)?.length ?? 0,
+    orders: () => Number([...pebble.output().matchAll(/There are now (\d+) orders/g)].at(-1)?.[1] ?? 0),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type Collection, entitySchemas, formatProblem } from '../config/index.ts'
 import { singular } from '../control-plane/admin-api/entities.ts'
+import { addCertificateCommands, issuedTable, listIssued } from './certificate-commands.ts'
 import { entityOptions } from './entity-options.ts'
 import { entityLines, entitySummary, entityTable } from './entity-text.ts'
 import { addExplain } from './explain-command.ts'
@@ -21,6 +22,7 @@ export function addEntityCommands(program: Command): void {
     addAdd(group, collection)
     addDelete(group, collection)
     if (collection === 'routes') addExplain(group)
+    if (collection === 'certificates') addCertificateCommands(group)
   }
 }
 
@@ -35,8 +37,10 @@ function addList(group: Command, collection: Collection): void {
   addGlobalOptions(list).action(async () => {
     const settings = settingsOf(list)
     const entities = await (await openGateway(settings)).list(collection)
-    if (settings.json) printJson(entities)
-    else print(entityTable(collection, entities))
+    const issued = collection === 'certificates' ? await listIssued(settings) : []
+    if (settings.json) return printJson([...entities, ...issued])
+    if (entities.length > 0 || issued.length === 0) print(entityTable(collection, entities))
+    if (issued.length > 0) print(issuedTable(issued))
   })
 }
 

@@ -23,13 +23,15 @@ import { ErrorLog } from '../telemetry/error-log.ts'
 import { LogExports } from '../telemetry/export/log-exports.ts'
 import { version } from '../version.ts'
 import type { TlsMaterial } from '../worker-messages.ts'
+import { describeCertificate } from './admin-api/certificate-resources.ts'
 import { EntityIndex } from './admin-api/entity-index.ts'
 import { sweepKeyFiles } from './admin-api/private-key-files.ts'
 import { adminTlsOptions } from './admin-api/tls.ts'
 import { adminTokenPath, openAdminToken } from './admin-api/token.ts'
 import { AuditLog } from './audit-log.ts'
 import { needsCertificates } from './certificates/needs-certificates.ts'
-import type { CertificateState, OrderedCertificates } from './certificates/ordered-certificates.ts'
+import type { NodeCertificates } from './certificates/open-certificates.ts'
+import type { CertificateState } from './certificates/ordered-certificates.ts'
 import { wantedDomains } from './certificates/wanted-domains.ts'
 import { type Cause, type Change, ConfigurationStore, type Current } from './configuration-store.ts'
 import type { NameState } from './dns/followed-name.ts'
@@ -87,7 +89,8 @@ export class GatewayNode {
   #redis: NodeRedis | undefined
   #state = ''
   #showsCertificates = false
-  #ordered: OrderedCertificates | undefined
+  #ordered: NodeCertificates | undefined
+  #opening: Promise<NodeCertificates> | undefined
   #admin: readonly FastifyInstance[] = []
   #status: Server | undefined
   #openAgain = async () => {}
@@ -225,7 +228,7 @@ export class GatewayNode {
   async stop(): Promise<void> {
     this.#announcements?.close()
     await this.#store.close()
-    await this.#ordered?.close()
+    await this.#ordered?.certificates.close()
     this.#tlsFiles.close()
     this.#ticketKeys.close()
     const supervisor = this.#supervisor
@@ -248,10 +251,15 @@ export class GatewayNode {
   }
 
   /** Opened when it is first needed. */
-  async #openCertificates(configuration: Configuration): Promise<OrderedCertificates> {
+  #openCertificates(configuration: Configuration): Promise<NodeCertificates> {
+    this.#opening ??= this.#loadCertificates(configuration)
+    return this.#opening
+  }
+
+  async #loadCertificates(configuration: Configuration): Promise<NodeCertificates> {
     const supervisor = this.#supervisor!
     const { openCertificates } = await import('./certificates/open-certificates.ts')
-    this.#ordered ??= await openCertificates({
+    this.#ordered = await openCertificates({
       ...configuration,
       state: this.#state,
       redis: this.#redis?.redis,
@@ -264,11 +272,12 @@ export class GatewayNode {
         useTicketKeys: (keys) => this.#ticketKeys.useShared(keys),
       },
     })
+    await this.#ordered.certificates.open()
     return this.#ordered
   }
 
   get #certificateStates(): readonly CertificateState[] {
-    return this.#ordered?.states ?? []
+    return this.#ordered?.certificates.states ?? []
   }
 
   async #apply(snapshot: Snapshot, { configuration, warnings }: LoadedConfiguration): Promise<void> {
@@ -308,7 +317,8 @@ export class GatewayNode {
         hosts,
       })
     }
-    await (await this.#openCertificates(configuration)).apply(acme, domains)
+    const { certificates } = await this.#openCertificates(configuration)
+    await certificates.apply(acme, domains)
   }
 
   /** Each once, for as long as it stays. */
@@ -381,6 +391,8 @@ export class GatewayNode {
       times: this.#times!,
       history: this.#history!,
       drain: () => this.#drain(),
+      certificates: async () =>
+        (await this.#openCertificates(this.#store.current.loaded.configuration)).administration,
       token,
       isReady: () => this.#supervisor!.status.ready,
       status: () => this.#describeStatus(),
@@ -456,15 +468,6 @@ export class GatewayNode {
     }
   }
 }
-
-const describeCertificate = ({ domain, authority, ...state }: CertificateState) => ({
-  domain,
-  authority: authority ?? null,
-  expires_at: state.expiresAt === undefined ? null : new Date(state.expiresAt).toISOString(),
-  next_order_at: new Date(state.dueAt).toISOString(),
-  failures: state.failures,
-  error: state.lastError ?? null,
-})
 
 /** What is said of a target that has a name. */
 const describeName = (state: NameState | undefined) =>

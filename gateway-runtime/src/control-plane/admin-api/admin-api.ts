@@ -7,10 +7,12 @@ import fastify, {
 } from 'fastify'
 import { type AdminRole, type Collection, entitySchemas } from '../../config/index.ts'
 import type { ErrorLog } from '../../telemetry/error-log.ts'
+import type { CertificateAdministration } from '../certificates/certificate-administration.ts'
 import type { ConfigurationStore } from '../configuration-store.ts'
 import type { EntityTimes } from '../entity-times.ts'
 import type { History } from '../history.ts'
 import { authenticate, type Call, checkSite, type Principal, requireRole } from './access.ts'
+import { addCertificateResources } from './certificate-resources.ts'
 import { addConfigurationResources } from './configuration-resources.ts'
 import { addEntityResources, type Nesting } from './entity-resources.ts'
 import { addNodeResources } from './node-resources.ts'
@@ -35,6 +37,8 @@ export interface AdminApiOptions {
   readonly status: () => object
   /** Takes no more requests, and tells how many workers have some in flight yet. */
   readonly drain: () => object
+  /** Certificates that the gateway orders and keeps itself. */
+  readonly certificates: () => Promise<CertificateAdministration>
   readonly log: ErrorLog['write']
 }
 
@@ -99,6 +103,7 @@ export async function createAdminApi(options: AdminApiOptions): Promise<FastifyI
   })
   addNodeResources(api, options)
   addConfigurationResources(api, options)
+  addCertificateResources(api, options.certificates)
   addSchemaResources(api, options)
   addTagResources(api, options)
   for (const collection of Object.keys(entitySchemas)) {

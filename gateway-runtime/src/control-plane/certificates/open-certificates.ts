@@ -3,6 +3,7 @@ import { encryptionKeysOf } from '../../config/certificate-store-settings.ts'
 import type { Configuration } from '../../config/index.ts'
 import type { ErrorLog } from '../../telemetry/error-log.ts'
 import type { Redis } from '../redis/redis.ts'
+import { CertificateAdministration } from './certificate-administration.ts'
 import { systemClock } from './clock.ts'
 import { certificateFolder } from './needs-certificates.ts'
 import { type CertificateUsers, OrderedCertificates } from './ordered-certificates.ts'
@@ -30,16 +31,22 @@ export interface CertificatesOptions extends StoreSettings {
 const remoteLook = 500
 const localLook = 5_000
 
+export interface NodeCertificates {
+  readonly certificates: OrderedCertificates
+  readonly administration: CertificateAdministration
+}
+
 /** What keeps, orders and shows certificates, by the settings of the store. Throws where a folder cannot be made. */
-export async function openCertificates(options: CertificatesOptions): Promise<OrderedCertificates> {
+export async function openCertificates(options: CertificatesOptions): Promise<NodeCertificates> {
   const { certificate_store: settings, log, state, users } = options
   const keys = encryptionKeysOf(settings)
   const seal = keys ? new AesGcmSeal(keys) : noSeal
   const isShared = settings.kind !== 'file'
   const store = await openStore(options)
   const copy = isShared ? new LocalCopy(join(state, 'certificates-copy')) : undefined
-  return new OrderedCertificates({
-    repository: new CertificateRepository(store, seal, copy),
+  const repository = new CertificateRepository(store, seal, copy)
+  const certificates = new OrderedCertificates({
+    repository,
     users,
     log,
     clock: systemClock,
@@ -58,6 +65,7 @@ export async function openCertificates(options: CertificatesOptions): Promise<Or
       ),
     }),
   })
+  return { certificates, administration: new CertificateAdministration(certificates, repository) }
 }
 
 async function openStore({
@@ -73,7 +81,10 @@ async function openStore({
       return new (await import('./store/redis-entries.ts')).RedisEntries(redis!)
     case 'postgres':
       return new (await import('./store/postgres-entries.ts')).PostgresEntries(postgres!)
-    case 'secrets-manager':
-      throw new Error('not there yet')
+    case 'secrets-manager': {
+      const { RedisEntries } = await import('./store/redis-entries.ts')
+      const { SecretsManagerEntries } = await import('./store/secrets-manager-entries.ts')
+      return new SecretsManagerEntries(settings, new RedisEntries(redis!))
+    }
   }
 }

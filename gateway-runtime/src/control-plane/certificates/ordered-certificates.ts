@@ -25,6 +25,7 @@ export interface CertificateState {
   readonly domain: string
   /** URL of the directory of the authority, or `imported`; undefined as long as there is no certificate. */
   readonly authority: string | undefined
+  readonly issuedAt: number | undefined
   readonly expiresAt: number | undefined
   /** When it is ordered or renewed next. */
   readonly dueAt: number
@@ -81,7 +82,8 @@ export class OrderedCertificates {
 
   /** Of the domains that are wanted, and of certificates that were imported. */
   get states(): readonly CertificateState[] {
-    const { repository } = this.#options
+    const { clock, repository } = this.#options
+    const wanted = new Set(this.#domains)
     const imported = repository.certificates.filter(({ authority }) => authority === 'imported')
     const domains = new Set([...this.#domains, ...imported.map(({ domain }) => domain)])
     return [...domains].sort().map((domain) => {
@@ -90,12 +92,18 @@ export class OrderedCertificates {
       return {
         domain,
         authority: stored?.authority,
+        issuedAt: stored?.issuedAt,
         expiresAt: stored && validityOf(stored.certificate).notAfter,
-        dueAt: this.#dueAt(domain),
+        dueAt: wanted.has(domain) ? Math.max(this.#dueAt(domain), clock.now()) : Number.POSITIVE_INFINITY,
         failures: progress?.failures ?? 0,
         lastError: progress?.lastError,
       }
     })
+  }
+
+  /** Domains that are ordered and renewed. */
+  get wanted(): readonly string[] {
+    return this.#domains
   }
 
   /** Why the store cannot be used at the moment, if so: what is known of it stays in use. */
@@ -111,13 +119,18 @@ export class OrderedCertificates {
     this.#authorities = settings ? this.#newAuthorities(settings) : []
     this.#settings = settings
     this.#domains = domains
-    if (!this.#isOpen) {
-      this.#isOpen = true
-      await this.#options.repository.recall()
-      await this.#look()
-    }
+    await this.open()
     await this.#show()
     this.#wake()
+  }
+
+  /** Takes up what the store holds, and from then on what changes there; done by `apply` where it was not. */
+  async open(): Promise<void> {
+    if (this.#isOpen) return
+    this.#isOpen = true
+    await this.#options.repository.recall()
+    await this.#look()
+    await this.#show()
   }
 
   /** Resolves when nothing is due at this moment and what was begun has ended. */
@@ -231,8 +244,9 @@ export class OrderedCertificates {
     const { repository } = this.#options
     const stored = repository.certificate(domain)
     const progress = repository.progress(domain)
+    if (this.#forced.has(domain)) return 0
     if (progress && progress.failures > 0) return progress.nextAt
-    const isNow = !stored || progress?.order || this.#forced.has(domain)
+    const isNow = !stored || progress?.order
     return isNow || repository.isDamaged(entryName.certificate(domain)) ? 0 : stored.renewAt
   }
 

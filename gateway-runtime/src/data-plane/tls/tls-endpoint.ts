@@ -58,6 +58,8 @@ export class TlsEndpoint {
   readonly #takenOver = new Map<string, ConnectionEnds | undefined>()
   #contextSettings: ContextSettings = { ca: [] }
   #challenges: ReadonlyMap<string, SecureContext> = new Map()
+  /** Connections of authorities that ask for a challenge. */
+  readonly #challenged = new WeakSet<TLSSocket>()
   #refusesUnknown = false
 
   /** Throws where a certificate or key is none. */
@@ -73,12 +75,13 @@ export class TlsEndpoint {
       ALPNCallback: withSocket((socket, client) => {
         const challenge = this.#challenges.get(client.servername.toLowerCase())
         if (challenge && client.protocols.includes(challengeProtocol)) {
+          this.#challenged.add(socket)
           socket.setKeyCert(challenge)
           return challengeProtocol
         }
         return protocols.find((protocol) => client.protocols.includes(protocol))
       }),
-      SNICallback: (serverName, choose) => this.#choose(serverName, choose),
+      SNICallback: withAsker((socket, serverName, choose) => this.#choose(socket, serverName, choose)),
     })
     this.server.on('secureConnection', (socket) => {
       if (socket.alpnProtocol === challengeProtocol) {
@@ -154,14 +157,19 @@ export class TlsEndpoint {
     this.server.emit('connection', socket)
   }
 
-  #choose(serverName: string, choose: (error: Error | null, context?: SecureContext) => void): void {
-    // Where there is none yet, a challenge of the name is all that there is to show.
-    const known = this.#certificates.get(serverName) ?? this.#challenges.get(serverName.toLowerCase())
+  #choose(socket: TLSSocket, serverName: string, choose: Choose): void {
+    // With TLS 1.3 the protocol is agreed on before the certificate is chosen.
+    const challenge = this.#challenged.has(socket)
+      ? this.#challenges.get(serverName.toLowerCase())
+      : undefined
+    const known = challenge ?? this.#certificates.get(serverName)
     if (known) choose(null, known)
     else if (this.#refusesUnknown) choose(new Error('no certificate is for the server name'))
     else choose(null) // the listener's own
   }
 }
+
+type Choose = (error: Error | null, context?: SecureContext) => void
 
 interface AskedProtocols {
   readonly servername: string
@@ -172,4 +180,9 @@ interface AskedProtocols {
 const withSocket = (choose: (socket: TLSSocket, client: AskedProtocols) => string | undefined) =>
   function (this: unknown, client: AskedProtocols): string | undefined {
     return choose(this as TLSSocket, client)
+  }
+
+const withAsker = (ask: (socket: TLSSocket, serverName: string, choose: Choose) => void) =>
+  function (this: unknown, serverName: string, choose: Choose): void {
+    ask(this as TLSSocket, serverName, choose)
   }
