@@ -32,7 +32,7 @@ export interface OrderRunOptions {
 
 const atOnce = 4
 const pauseOfAuthority = 60_000
-const pauseOfRenewalInfo = 3_600_000
+const pauseOfRenewalInfo = 86_400_000
 
 /** What one node does for as long as it holds the lease: it alone asks authorities, and it alone writes. */
 export class OrderRun {
