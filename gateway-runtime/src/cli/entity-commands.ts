@@ -7,6 +7,7 @@ import { entityLines, entitySummary, entityTable } from './entity-text.ts'
 import { addExplain } from './explain-command.ts'
 import { type GatewayAccess, openGateway } from './gateway-access.ts'
 import { addGlobalOptions, addGlobalOptionsBesideConfig, settingsOf } from './settings.ts'
+import { addUpdate } from './update-command.ts'
 
 const print = (text: string) => void process.stdout.write(`${text}\n`)
 const printJson = (value: unknown) => print(JSON.stringify(value, null, 2))
@@ -15,11 +16,12 @@ const printJson = (value: unknown) => print(JSON.stringify(value, null, 2))
 export function addEntityCommands(program: Command): void {
   for (const collection of Object.keys(entitySchemas) as Collection[]) {
     const group = addGlobalOptions(
-      program.command(collection).description(`list, get, add and delete ${collection}`),
+      program.command(collection).description(`list, get, add, update and delete ${collection}`),
     )
     addList(group, collection)
     addGet(group, collection)
     addAdd(group, collection)
+    addUpdate(group, collection)
     addDelete(group, collection)
     if (collection === 'routes') addExplain(group)
     if (collection === 'certificates') addCertificateCommands(group)

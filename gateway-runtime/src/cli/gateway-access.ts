@@ -24,6 +24,10 @@ export interface GatewayAccess {
   list(collection: Collection): Promise<readonly Entity[]>
   get(collection: Collection, id: string): Promise<Entity>
   add(collection: Collection, entity: Entity): Promise<Added>
+  /**
+   * Changes single keys of an entity by a merge patch (RFC 7396). Refused where it is no longer `base`.
+   */
+  update(collection: Collection, id: string, patch: Entity, base: Entity): Promise<Added>
   delete(collection: Collection, id: string): Promise<void>
   /** The configuration in the words of files. */
   configuration(): Promise<Entity>

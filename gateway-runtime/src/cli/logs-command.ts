@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { loadConfiguration } from '../config/index.ts'
 import { CliError } from './cli-error.ts'
+import { listenForLogs } from './log-listener.ts'
 import { addGlobalOptions, settingsOf } from './settings.ts'
 
 type Line = Readonly<Record<string, unknown>>
@@ -14,6 +15,8 @@ interface LogsOptions {
   readonly route?: string
   readonly status?: RegExp
   readonly search?: string
+  readonly listen?: string | true
+  readonly host: string
 }
 
 const chunk = 65_536
@@ -40,10 +43,21 @@ export function addLogsCommand(program: Command): void {
     .option('--error', 'the error log in place of the access log')
     .option('--route <name>', 'only requests of this route')
     .option('--status <status>', 'only answers with this status, such as 502 or 5xx', statusPattern)
+    .option(
+      '--listen [port]',
+      'show what gateways send here by logs.export, in place of a file (default: 9542)',
+    )
+    .option('--host <address>', 'with --listen, the address to listen on', '127.0.0.1')
     .option('--search <text>', 'only lines that hold this text')
   addGlobalOptions(logs).action(async () => {
     const { configFolder, json } = settingsOf(logs)
     const options = logs.opts<LogsOptions>()
+    if (options.listen !== undefined) {
+      const port = options.listen === true ? 9_542 : count(options.listen)
+      return listenForLogs(options.host, port, (line) => {
+        if (matches(line, options)) process.stdout.write(`${json ? line : received(line)}\n`)
+      })
+    }
     const { directory } = loadConfiguration(configFolder).configuration.logs
     const path = join(directory, options.error ? 'error.log' : 'access.log')
     if (!existsSync(path)) throw new CliError(`there is no ${path} yet; the gateway makes it when it starts`)
@@ -70,6 +84,14 @@ function parsed(line: string): Line {
   } catch {
     return {}
   }
+}
+
+/** A line of either log, as an export has it. */
+function received(line: string): string {
+  const { log, time, level, event, host, ...fields } = parsed(line)
+  if (log !== 'error') return `${String(host ?? '-')} ${readable(line)}`
+  const rest = Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`)
+  return [host, time, level, event, ...rest].join(' ')
 }
 
 /** The fields that people look for first; all of them are there with --json. */

@@ -3,13 +3,16 @@ import { version } from '../version.ts'
 import { CliError } from './cli-error.ts'
 import { addCompletionCommand } from './completion-command.ts'
 import { addConfigCommands } from './config-commands.ts'
+import { addCredentialCommands } from './credential-commands.ts'
 import { addDoctorCommand } from './doctor-command.ts'
 import { addEntityCommands } from './entity-commands.ts'
 import { addLogsCommand } from './logs-command.ts'
 import { addNodeCommands } from './node-commands.ts'
 import { mendPastedArguments } from './pasted-arguments.ts'
 import { addGlobalOptions } from './settings.ts'
+import { addTargetCommands } from './target-commands.ts'
 import { addTokenCommand } from './token-command.ts'
+import { addTopCommand } from './top-command.ts'
 import { addWafCommand } from './waf-command.ts'
 
 const examples = `
@@ -37,9 +40,12 @@ export function createProgram(): Command {
     .addHelpText('after', examples)
   addGlobalOptions(program)
   addEntityCommands(program)
+  addTargetCommands(program)
+  addCredentialCommands(program)
   addNodeCommands(program)
   addConfigCommands(program)
   addLogsCommand(program)
+  addTopCommand(program)
   addDoctorCommand(program)
   addTokenCommand(program)
   addWafCommand(program)

@@ -53,6 +53,14 @@ export class RunningGateway implements GatewayAccess {
     return { entity: await this.get(collection, entityId(collection, entity)), warnings }
   }
 
+  async update(collection: Collection, id: string, patch: Entity, base: Entity): Promise<Added> {
+    const headers = { 'if-match': etagOf(base) }
+    const answer = await this.request('PATCH', pathOf(collection, id), patch, headers)
+    const { warnings = [] } = answer as { readonly warnings?: readonly Problem[] }
+    const key = entityId(collection, { ...base, ...patch })
+    return { entity: await this.get(collection, key), warnings }
+  }
+
   async delete(collection: Collection, id: string): Promise<void> {
     await this.get(collection, id)
     await this.request('DELETE', pathOf(collection, id))

@@ -16,7 +16,7 @@ import {
   warningsSince,
 } from '../control-plane/admin-api/entities.ts'
 import { EntityIndex } from '../control-plane/admin-api/entity-index.ts'
-import { get, planAdd, planDelete } from '../control-plane/admin-api/plan.ts'
+import { get, planAdd, planDelete, planPatch } from '../control-plane/admin-api/plan.ts'
 import { describeProblems } from '../control-plane/admin-api/problem.ts'
 import { ConfigurationStore } from '../control-plane/configuration-store.ts'
 import { type AskedRequest, explainRoute, type RouteExplanation } from '../data-plane/route-explanation.ts'
@@ -64,6 +64,22 @@ export class StoppedGateway implements GatewayAccess {
       })
     return {
       entity: getEntity(next.loaded.shown, collection, entityId(collection, entity)),
+      warnings: warningsSince(before, next.loaded.warnings),
+    }
+  }
+
+  async update(collection: Collection, id: string, patch: Entity, base: Entity): Promise<Added> {
+    const before = this.#store.current.loaded.warnings
+    const next = await this.#store
+      .change((contents, loaded) =>
+        editEntities(contents, planPatch(EntityIndex.of(loaded), collection, id, patch).edits),
+      )
+      .catch((error) => {
+        throw error instanceof ConfigurationError ? new CliError(describeProblems(error)) : error
+      })
+    const key = entityId(collection, { ...base, ...patch })
+    return {
+      entity: getEntity(next.loaded.shown, collection, key),
       warnings: warningsSince(before, next.loaded.warnings),
     }
   }

@@ -196,7 +196,10 @@ export class ConfigurationStore {
   }
 
   async #reload(always: boolean): Promise<undefined> {
-    const next = this.#load(await this.#source.read())
+    const contents = await this.#source.read()
+    // A watcher tells of what this node has written itself, too.
+    if (!always && !this.#lastError && isDeepStrictEqual(contents, this.current.contents)) return
+    const next = this.#load(contents)
     if (always || next.snapshot.version !== this.current.snapshot.version) await this.#putInForce(next)
     this.#accept(next, { author: { name: this.#source.name } })
   }

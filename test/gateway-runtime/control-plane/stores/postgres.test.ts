@@ -119,11 +119,12 @@ test('Postgres killed and started again: traffic goes on, changes are refused cl
   expect(await one.errorLog()).toMatch(/Postgres cannot be reached; the configuration in force stays/)
 }, 180_000)
 
-test('without Postgres and without a copy, a node says why it does not start', async () => {
+test('without Postgres, a copy and a history, a node says why it does not start', async () => {
   const { gateways } = await start(1)
   const [gateway] = gateways as [TestGateway]
   await gateway.process.stop()
   await rename(join(gateway.stateDirectory, 'postgres-copy.json'), join(gateway.stateDirectory, 'gone'))
+  await rename(join(gateway.stateDirectory, 'history'), join(gateway.stateDirectory, 'gone-too'))
   const path = join(gateway.configDirectory, 'config.yaml')
   const text = await readFile(path, 'utf8')
   await writeFile(path, text.replace(/url: .*/, 'url: postgres://gateway@127.0.0.1:1/x'))
