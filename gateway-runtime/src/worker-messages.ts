@@ -1,4 +1,5 @@
 import type { PackedSnapshot } from './config/packed-snapshot.ts'
+import type { AttemptTiming, PluginTiming } from './plugins/contract.ts'
 
 /*
  * What passes between the control plane on the main thread and the workers of the data plane.
@@ -85,11 +86,28 @@ export type MessageToWorker =
   | { readonly type: 'addresses'; readonly addresses: Addresses }
   /** Take no new connections and close those that are idle; answer `drained` when none is left. */
   | { readonly type: 'drain' }
+  /** Measure the one request that shows this token. */
+  | { readonly type: 'trace'; readonly token: string }
   | { readonly type: 'reopen-logs' }
   /** Write what the logs have buffered, then leave. */
   | { readonly type: 'stop' }
 
+/** The way of one request. Times are milliseconds, begins from the head of the request on. */
+export interface TracedRequest {
+  readonly token: string
+  readonly request_id: string
+  readonly status: number
+  readonly code: string | null
+  readonly route: string | null
+  readonly service: string | null
+  readonly consumer: string | null
+  readonly duration: number
+  readonly plugins: readonly PluginTiming[]
+  readonly attempts: readonly AttemptTiming[]
+}
+
 export type MessageFromWorker =
+  | { readonly type: 'traced'; readonly traced: TracedRequest }
   | { readonly type: 'applied'; readonly version: string }
   /** The worker still serves the snapshot that it had. */
   | { readonly type: 'refused'; readonly version: string; readonly reason: string }

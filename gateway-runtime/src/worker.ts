@@ -44,6 +44,9 @@ async function handle(dataPlane: DataPlane, message: MessageToWorker): Promise<v
     case 'addresses':
       dataPlane.updateAddresses(message.addresses)
       break
+    case 'trace':
+      dataPlane.traces.allow(message.token)
+      break
     case 'reopen-logs':
       dataPlane.reopenLogs()
       break
@@ -65,7 +68,7 @@ port.once('message', ({ settings, metrics }: WorkerStart) => {
   let turn: Promise<void> = Promise.resolve()
   port.on('message', (message: MessageToWorker) => {
     // Waiting for connections to end must not keep a snapshot or the end of the service waiting.
-    const isUrgent = message.type === 'stop' || message.type === 'drain' || message.type === 'plugin-answer'
+    const isUrgent = ['stop', 'drain', 'plugin-answer', 'trace'].includes(message.type)
     if (isUrgent) void handle(dataPlane, message)
     else turn = turn.then(() => handle(dataPlane, message))
   })

@@ -13,6 +13,7 @@ import { addGlobalOptions } from './settings.ts'
 import { addTargetCommands } from './target-commands.ts'
 import { addTokenCommand } from './token-command.ts'
 import { addTopCommand } from './top-command.ts'
+import { addTraceCommand } from './trace-command.ts'
 import { addWafCommand } from './waf-command.ts'
 
 const examples = `
@@ -46,6 +47,7 @@ export function createProgram(): Command {
   addConfigCommands(program)
   addLogsCommand(program)
   addTopCommand(program)
+  addTraceCommand(program)
   addDoctorCommand(program)
   addTokenCommand(program)
   addWafCommand(program)

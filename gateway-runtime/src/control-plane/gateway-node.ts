@@ -43,6 +43,7 @@ import { renderMetrics } from './metrics-text.ts'
 import { OperationalError } from './operational-error.ts'
 import { ConfigurationAnnouncements } from './redis/configuration-announcements.ts'
 import type { NodeRedis } from './redis/node-redis.ts'
+import type { AskedTrace } from './request-traces.ts'
 import { SessionTicketKeys } from './session-ticket-keys.ts'
 import { createStatusServer } from './status-server.ts'
 import { openSharedStore, type SharedStore } from './stores/shared-store.ts'
@@ -394,6 +395,8 @@ export class GatewayNode {
       certificates: async () =>
         (await this.#openCertificates(this.#store.current.loaded.configuration)).administration,
       token,
+      trace: (asked: AskedTrace) =>
+        this.#supervisor!.traces.trace(asked, this.#supervisor!.snapshot!.listeners),
       isReady: () => this.#supervisor!.status.ready,
       status: () => this.#describeStatus(),
       log: (...line: Parameters<ErrorLog['write']>) => this.#errorLog!.write(...line),

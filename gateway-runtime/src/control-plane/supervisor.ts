@@ -16,6 +16,7 @@ import type {
 } from '../worker-messages.ts'
 import { OperationalError } from './operational-error.ts'
 import { PluginServices } from './plugin-services.ts'
+import { RequestTraces } from './request-traces.ts'
 import { SharedMemoryAllocator } from './shared-memory.ts'
 
 interface Configured {
@@ -47,6 +48,9 @@ const longestRestartDelay = 5_000
 /** Runs the workers: gives each of them every snapshot, replaces the ones that die, ends them in order. */
 export class Supervisor {
   readonly memory: SharedMemoryAllocator
+  readonly traces = new RequestTraces((token) => {
+    for (const { worker } of this.#members) post(worker, { type: 'trace', token })
+  })
   readonly #services: PluginServices
   readonly #settings: Omit<WorkerSettings, 'index'>
   readonly #script: URL
@@ -319,6 +323,7 @@ export class Supervisor {
         .then((answer) => post(worker, { type: 'plugin-answer', call, ...answer }))
       return
     }
+    if (message.type === 'traced') return this.traces.onTraced(message.traced)
     if (message.type === 'applied') {
       member.version = message.version
       member.deaths = 0

@@ -12,6 +12,7 @@ import type {
   ServerCertificate,
   WorkerSettings,
 } from '../worker-messages.ts'
+import { AllowedTraces } from './allowed-traces.ts'
 import type { ClientFacts } from './exchange.ts'
 import { ClientConnection } from './http1/client-connection.ts'
 import { Http2ClientConnection } from './http2/client-connection.ts'
@@ -43,6 +44,7 @@ export class DataPlane implements WorkerContext {
   readonly errorLog: ErrorLog
   readonly metrics: WorkerMetrics
   readonly plugins: PluginChannel
+  readonly traces: AllowedTraces
   #challenges: Challenges = { http: new Map(), tls: new Map() }
   draining = false
   readonly #settings: WorkerSettings
@@ -63,6 +65,7 @@ export class DataPlane implements WorkerContext {
   ) {
     this.#settings = settings
     this.plugins = new PluginChannel(send)
+    this.traces = new AllowedTraces((traced) => send({ type: 'traced', traced }))
     this.accessLog = new AccessLog(settings.logDirectory)
     this.errorLog = new ErrorLog(settings.logDirectory)
     this.metrics = new WorkerMetrics(metricsMemory)

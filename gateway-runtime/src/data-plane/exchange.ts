@@ -86,6 +86,8 @@ export class Exchange implements PluginExchange, PluginRequest {
   consumer: Consumer | undefined
   claims: Readonly<Record<string, unknown>> | undefined
   traceId: string | undefined
+  /** Of a request that `gateway-cli trace` has sent. */
+  traceToken: string | undefined
   /** Undefined while nobody wants to know them. */
   timings: Timings | undefined
   /** What the upstream is called for by gRPC, whatever the client asked for; undefined: what it asked for. */

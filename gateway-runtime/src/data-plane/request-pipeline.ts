@@ -81,6 +81,7 @@ export class RequestPipeline implements BodySource {
       return this.#client.reply(tooLarge)
     if (runtime.snapshot.refusesAmbiguousNames && exchange.head.names.some(isAmbiguous))
       return this.#client.reply(ambiguousName)
+    this.#context.traces.begin(exchange)
     const match = runtime.router.match(exchange)
     exchange.route = match?.value
     exchange.matchedLength = match?.matchedLength ?? 0
@@ -188,6 +189,7 @@ export class RequestPipeline implements BodySource {
     const duration = performance.now() - this.exchange.startedAt
     this.#context.metrics.record(this.exchange, duration)
     this.#context.accessLog.write(this.exchange, duration)
+    this.#context.traces.end(this.exchange, duration)
     const onEnd = this.exchange.chain?.onEnd
     if (onEnd !== undefined && onEnd.length > 0) this.#runEndHooks(onEnd, duration)
   }

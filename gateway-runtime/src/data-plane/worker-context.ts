@@ -2,6 +2,7 @@ import type { AccessLog } from '../telemetry/access-log.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { WorkerMetrics } from '../telemetry/metrics.ts'
 import type { Challenges } from '../worker-messages.ts'
+import type { AllowedTraces } from './allowed-traces.ts'
 import type { LoopDelay } from './loop-delay.ts'
 import type { MirrorSlots } from './mirror.ts'
 import type { Runtime } from './runtime.ts'
@@ -20,6 +21,8 @@ export interface WorkerContext {
   /** How late this worker is with what it has to do. */
   readonly loopDelay: LoopDelay
   readonly mirrorSlots: MirrorSlots
+  /** Requests that somebody wants to know the way of. */
+  readonly traces: AllowedTraces
   /** What an authority is answered that certifies a host of this gateway. */
   readonly challenges: Challenges
 }

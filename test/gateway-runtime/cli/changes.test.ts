@@ -81,6 +81,22 @@ test('top shows what routes do', async () => {
   expect(rates.requests_per_second).toBeGreaterThan(0)
 })
 
+test('trace shows the steps of one request, and nobody else may ask for them', async () => {
+  await json('plugins', 'add', 'correlation-id')
+  const traced = await json('trace', `${gateway.url}/traced`)
+  expect(traced).toMatchObject({
+    status: 200,
+    route: 'orders',
+    service: 'orders',
+    attempts: [{ status: 200 }],
+  })
+  expect(traced.plugins.map(({ plugin }: { plugin: string }) => plugin)).toContain('correlation-id')
+  const seen = upstream.requests.find(({ url }) => url === '/traced')
+  expect(seen?.headers).not.toHaveProperty('x-gatehouse-trace')
+  expect((await gateway.cli('trace', `${gateway.url}/again`)).stdout).toMatch(/TOOK.*\n(.*\n)*.*: 200/)
+  expect(await gateway.cli('trace', 'ftp://nowhere')).toMatchObject({ code: 1 })
+})
+
 test('logs --listen shows what a gateway exports', async () => {
   const program = join(import.meta.dirname, '../../../gateway-runtime/src/gateway-cli.ts')
   const args = [

@@ -11,6 +11,7 @@ import type { CertificateAdministration } from '../certificates/certificate-admi
 import type { ConfigurationStore } from '../configuration-store.ts'
 import type { EntityTimes } from '../entity-times.ts'
 import type { History } from '../history.ts'
+import type { AskedTrace } from '../request-traces.ts'
 import { authenticate, type Call, checkSite, type Principal, requireRole } from './access.ts'
 import { addCertificateResources } from './certificate-resources.ts'
 import { addConfigurationResources } from './configuration-resources.ts'
@@ -31,6 +32,8 @@ export interface AdminApiOptions {
   readonly token: string
   /** Speaks TLS, with these settings. */
   readonly tls?: TlsOptions
+  /** Sends a request through the gateway and tells how long each step of it took. */
+  readonly trace: (asked: AskedTrace) => Promise<object>
   /** Whether the node takes requests. */
   readonly isReady: () => boolean
   /** What GET /status answers. */

@@ -59,8 +59,20 @@ const askedRequest = z.strictObject({
   headers: z.record(z.string(), z.string()).default({}),
 })
 
-/** POST /routes/explain `{method, url, headers}` says which route a request would take. */
-function addExplanation(api: FastifyInstance, { store }: AdminApiOptions): void {
+/**
+ * POST /routes/explain `{method, url, headers}` says which route a request would take; POST /trace sends it, to the
+ * gateway's own listener and nowhere else, and says how long each step took.
+ */
+function addExplanation(api: FastifyInstance, { store, trace }: AdminApiOptions): void {
+  api.post('/trace', async (request) => {
+    const asked = validate(askedRequest, objectOf(request.body))
+    const url = asked.success && URL.parse(asked.data.url)
+    if (asked.success && url && /^https?:$/.test(url.protocol) && /^[A-Z]{1,32}$/.test(asked.data.method))
+      return trace(asked.data).catch((error: Error) => {
+        throw new RequestRefused(409, 'not-traced', `the request could not be traced: ${error.message}`)
+      })
+    throw new RequestRefused(400, 'malformed-request', 'expected method, url (http or https) and headers')
+  })
   api.post('/routes/explain', { config: { role: 'viewer' } }, async (request) => {
     const asked = validate(askedRequest, objectOf(request.body))
     if (asked.success) return explainRoute(store.current.snapshot.routes, asked.data)
