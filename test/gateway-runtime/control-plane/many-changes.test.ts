@@ -1,0 +1,111 @@
+import { rename } from 'node:fs/promises'
+import { Agent, get } from 'node:http'
+import { afterEach, expect, test } from '@jest/globals'
+import { type AdminCall, adminToken, callAdmin } from '../../support/admin-client.ts'
+import { eventually } from '../../support/eventually.ts'
+import { startGateway, type TestGateway } from '../../support/gateway.ts'
+import { startUpstream } from '../../support/upstream.ts'
+
+const ended: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of ended.splice(0).reverse()) await end()
+})
+
+/** More than are usual in a test: `GATEHOUSE_CHANGES=10000 npm test -- many-changes`. */
+const changes = Number(process.env.GATEHOUSE_CHANGES ?? 200)
+
+async function start(): Promise<TestGateway> {
+  const upstream = await startUpstream((_request, response) => void response.end('ok'))
+  ended.push(upstream.stop)
+  const gateway = await startGateway({
+    config: {
+      workers: 2,
+      services: [{ name: 'echo', url: upstream.url }],
+      routes: [{ name: 'always', service: 'echo', paths: ['/always'] }],
+    },
+  })
+  ended.push(gateway.stop)
+  await eventually('its start', async () => (await gateway.errorLog()).includes('gateway started'))
+  return gateway
+}
+
+const call = (gateway: TestGateway, path: string, options: AdminCall = {}) =>
+  callAdmin(`${gateway.adminUrl}${path}`, { token: adminToken(gateway), ...options })
+
+/** Asks without a pause over some connections, until it is told to end; tells what was answered. */
+function load(url: string): () => Promise<Map<number | string, number>> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 4 })
+  const answers = new Map<number | string, number>()
+  let isOver = false
+  const ask = () =>
+    new Promise<number | string>((resolve) => {
+      const request = get(url, { agent }, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode!))
+      })
+      request.on('error', (error) => resolve(error.message))
+    })
+  const loops = Array.from({ length: 4 }, async () => {
+    while (!isOver) {
+      const answer = await ask()
+      answers.set(answer, (answers.get(answer) ?? 0) + 1)
+    }
+  })
+  return async () => {
+    isOver = true
+    await Promise.all(loops)
+    agent.destroy()
+    return answers
+  }
+}
+
+const residentBytes = async (gateway: TestGateway) => {
+  const page = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
+  return Number(/^gatehouse_process_resident_memory_bytes (\d+)/m.exec(page)?.[1])
+}
+
+test(
+  'changes one after another, under load: each in force on all workers when it is answered, no request lost',
+  async () => {
+    const gateway = await start()
+    const end = load(`${gateway.url}/always`)
+    const memory: number[] = []
+    for (let change = 0; change < changes; change++) {
+      const path = `/routes/moving-${change % 5}`
+      const body = { service: { name: 'echo' }, paths: [`/${change}`] }
+      const { status } = await call(gateway, path, { method: 'PUT', body })
+      expect([200, 201]).toContain(status)
+      const { body: now } = await call(gateway, '/status')
+      const held = now.workers.map(({ snapshot }: { snapshot: string }) => snapshot)
+      expect(held).toEqual([now.snapshot, now.snapshot])
+      expect((await fetch(`${gateway.url}/${change}`)).status).toBe(200)
+      if (change % Math.ceil(changes / 10) === 0) memory.push(await residentBytes(gateway))
+    }
+    const answers = await end()
+    expect([...answers.keys()]).toEqual([200])
+    // What it takes to warm up is over by the middle.
+    const middle = memory[Math.floor(memory.length / 2)]!
+    expect(memory.at(-1)!).toBeLessThan(middle * 1.5)
+    expect((await call(gateway, '/config/history')).body.data).toHaveLength(Math.min(changes + 1, 50))
+  },
+  60_000 + changes * 500,
+)
+
+test('its folder gone, a gateway goes on, refuses changes clearly, and is well when it is back', async () => {
+  const gateway = await start()
+  const away = `${gateway.configDirectory}-away`
+  const token = adminToken(gateway)
+  await rename(gateway.configDirectory, away)
+  const end = load(`${gateway.url}/always`)
+  const put = () =>
+    callAdmin(`${gateway.adminUrl}/services/new`, {
+      token,
+      method: 'PUT',
+      body: { url: 'http://127.0.0.1:9' },
+    })
+  const refused = await put()
+  expect(refused.status).toBeGreaterThanOrEqual(400)
+  expect(refused.body.detail).toMatch(/config/)
+  expect([...(await end()).keys()]).toEqual([200])
+  await rename(away, gateway.configDirectory)
+  await eventually('a change', async () => (await put()).status === 201)
+}, 60_000)
