@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../version.ts'
+import { addCacheCommand } from './cache-command.ts'
 import { CliError } from './cli-error.ts'
 import { addCompletionCommand } from './completion-command.ts'
 import { addConfigCommands } from './config-commands.ts'
@@ -51,6 +52,7 @@ export function createProgram(): Command {
   addDoctorCommand(program)
   addTokenCommand(program)
   addWafCommand(program)
+  addCacheCommand(program)
   addCompletionCommand(program)
   return program
 }

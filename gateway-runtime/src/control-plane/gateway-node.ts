@@ -394,6 +394,7 @@ export class GatewayNode {
       drain: () => this.#drain(),
       certificates: async () =>
         (await this.#openCertificates(this.#store.current.loaded.configuration)).administration,
+      commandPlugins: (plugin: string, command: unknown) => this.#supervisor!.commandPlugins(plugin, command),
       token,
       trace: (asked: AskedTrace) =>
         this.#supervisor!.traces.trace(asked, this.#supervisor!.snapshot!.listeners),

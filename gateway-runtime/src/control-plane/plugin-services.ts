@@ -6,6 +6,9 @@ import type { ErrorLog } from '../telemetry/error-log.ts'
 import type { PluginAnswer } from '../worker-messages.ts'
 import type { SharedMemoryAllocator } from './shared-memory.ts'
 
+/** Of a plugin, from its key, which begins with its id. */
+const nameOf = (key: string) => key.slice(0, key.lastIndexOf(' ')).split('/').at(-1)
+
 /** Runs the parts of plugins that are one for the node: each while a snapshot in force has its configuration. */
 export class PluginServices {
   readonly #memory: SharedMemoryAllocator
@@ -49,6 +52,12 @@ export class PluginServices {
       throw error
     }
     return { takeBack, commit: () => stopAllBut(needed) }
+  }
+
+  /** Has all services of a plugin, one a configuration, do something. Rejected where one cannot. */
+  async command(plugin: string, command: unknown): Promise<unknown[]> {
+    const asked = [...this.#running].filter(([key, { onCommand }]) => onCommand && nameOf(key) === plugin)
+    return Promise.all(asked.map(async ([, service]) => service.onCommand!(command)))
   }
 
   async onCall(plugin: string, message: unknown): Promise<PluginAnswer> {

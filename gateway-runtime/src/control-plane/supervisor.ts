@@ -164,6 +164,11 @@ export class Supervisor {
     }
   }
 
+  /** See PluginServices.command. */
+  commandPlugins(plugin: string, command: unknown): Promise<unknown[]> {
+    return this.#services.command(plugin, command)
+  }
+
   /** Session tickets are encrypted with these keys from now on. */
   useTicketKeys(ticketKeys: Uint8Array): void {
     this.#ticketKeys = ticketKeys

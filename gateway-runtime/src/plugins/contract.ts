@@ -289,6 +289,8 @@ export interface PluginService {
   metrics?(): readonly PluginMetric[]
   /** Answers `call` of a worker. */
   onCall?(message: unknown): unknown
+  /** Answers what an operator asks through the admin API. Throws what is wrong with the question. */
+  onCommand?(command: unknown): unknown
   /** Ends all that was begun. */
   stop(): void | Promise<void>
 }

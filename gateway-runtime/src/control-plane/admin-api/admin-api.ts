@@ -13,6 +13,7 @@ import type { EntityTimes } from '../entity-times.ts'
 import type { History } from '../history.ts'
 import type { AskedTrace } from '../request-traces.ts'
 import { authenticate, type Call, checkSite, type Principal, requireRole } from './access.ts'
+import { addCacheResources } from './cache-resources.ts'
 import { addCertificateResources } from './certificate-resources.ts'
 import { addConfigurationResources } from './configuration-resources.ts'
 import { addEntityResources, type Nesting } from './entity-resources.ts'
@@ -42,6 +43,8 @@ export interface AdminApiOptions {
   readonly drain: () => object
   /** Certificates that the gateway orders and keeps itself. */
   readonly certificates: () => Promise<CertificateAdministration>
+  /** Has the services of a plugin, one a configuration, do something. */
+  readonly commandPlugins: (plugin: string, command: unknown) => Promise<unknown[]>
   readonly log: ErrorLog['write']
 }
 
@@ -105,6 +108,7 @@ export async function createAdminApi(options: AdminApiOptions): Promise<FastifyI
     requireRole(request.principal, role ?? (isRead || isGrpcCall(request) ? 'viewer' : 'operator'))
   })
   addNodeResources(api, options)
+  addCacheResources(api, options)
   addConfigurationResources(api, options)
   addCertificateResources(api, options.certificates)
   addSchemaResources(api, options)

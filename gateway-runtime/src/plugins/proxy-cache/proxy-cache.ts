@@ -10,6 +10,7 @@ import {
 } from '../contract.ts'
 import { AnswerCache, varyNames } from './answer-cache.ts'
 import { type Asked, conditioned } from './conditional.ts'
+import { type Purge, purgeStore } from './purge.ts'
 import { SharedStore } from './shared-store.ts'
 import { messageOf, type StoredAnswer, storedAnswer } from './stored-answer.ts'
 
@@ -26,6 +27,8 @@ interface Started {
   readonly key: string
   readonly request: Message
   readonly way: Way
+  /** SharedStore.purges when the upstream was asked. */
+  readonly purges: number
   /** Ends the wait of others for the same. */
   readonly settle: () => void
 }
@@ -80,12 +83,17 @@ export const proxyCache = definePlugin({
     bypass: 'Requests that no cache may answer.',
   },
   sharedMemory: ({ memory }) => memory,
+  serve(_, node) {
+    const store = new SharedStore(node.sharedMemory!)
+    return { onCommand: (command) => purgeStore(store, command as Purge), stop() {} }
+  },
   create: (config, gateway) => new ProxyCache(config, gateway),
 })
 
 class ProxyCache {
   readonly #settings: Settings
   readonly #gateway: PluginContext
+  readonly #store: SharedStore
   readonly #cache: AnswerCache
   readonly #mostBytes: number
   readonly #started = new WeakMap<Exchange, Started>()
@@ -95,6 +103,7 @@ class ProxyCache {
     const store = new SharedStore(gateway.sharedMemory!)
     this.#settings = settings
     this.#gateway = gateway
+    this.#store = store
     this.#cache = new AnswerCache(store)
     this.#mostBytes = Math.min(settings.max_entry, store.largest - 65_536)
   }
@@ -218,8 +227,8 @@ class ProxyCache {
     return undefined
   }
 
-  #start(exchange: Exchange, started: Started): void {
-    this.#started.set(exchange, started)
+  #start(exchange: Exchange, started: Omit<Started, 'purges'>): void {
+    this.#started.set(exchange, { ...started, purges: this.#store.purges })
   }
 
   /** Others that ask for the same may wait until what is returned is called, but not for ever. */
@@ -264,7 +273,7 @@ class ProxyCache {
     const headers = [...response.headers()]
     this.#keepBody(response, (body) => {
       const answer = storedAnswer(policy, { status: response.status, headers, body })
-      this.#cache.put(key, vary, exchange, answer)
+      if (this.#store.purges === started.purges) this.#cache.put(key, vary, exchange, answer)
       started.settle()
     })
   }
@@ -281,17 +290,23 @@ class ProxyCache {
     if (response.status !== 304)
       return response.replaceWith(this.#serveStale(stored, askedBy(started.request)))
     this.#gateway.count('revalidated')
-    const confirmed = this.#confirm(exchange, started.key, stored, policy)
+    const confirmed = this.#confirm(exchange, started.key, stored, policy, started.purges)
     started.settle()
     const asked = askedBy(started.request)
     response.replaceWith(this.#replyWith(confirmed, asked, 'Gatehouse; fwd=stale; fwd-status=304'))
   }
 
   /** Goes on keeping an answer, with the headers that the service has changed (RFC 9111 section 3.2). */
-  #confirm(exchange: Exchange, key: string, stored: StoredAnswer, policy: CachePolicy): StoredAnswer {
+  #confirm(
+    exchange: Exchange,
+    key: string,
+    stored: StoredAnswer,
+    policy: CachePolicy,
+    purges: number,
+  ): StoredAnswer {
     const headers = Object.entries(policy.responseHeaders())
     const confirmed = storedAnswer(policy, { status: stored.status, headers, body: stored.body })
-    this.#cache.put(key, varyNames(policy) ?? [], exchange, confirmed)
+    if (this.#store.purges === purges) this.#cache.put(key, varyNames(policy) ?? [], exchange, confirmed)
     return confirmed
   }
 
@@ -299,13 +314,16 @@ class ProxyCache {
   #revalidateBehind(exchange: Exchange, key: string, request: Message, stored: StoredAnswer): void {
     if (this.#onTheirWay.has(key)) return
     const settle = this.#announce(key)
+    const { purges } = this.#store
     const conditions = stored.policy.revalidationHeaders(request)
     const headers = ['if-none-match', 'if-modified-since'].flatMap((name) =>
       conditions[name] === undefined ? [] : [[name, conditions[name]] as const],
     )
     exchange
       .fetchUpstream(headers, this.#mostBytes)
-      .then((answer) => this.#onFetched(exchange, key, request, stored, answer))
+      .then((answer) => {
+        if (this.#store.purges === purges) this.#onFetched(exchange, key, request, stored, answer)
+      })
       .catch((error: Error) => this.#gateway.log('warn', 'revalidation failed', { reason: error.message }))
       .finally(settle)
   }
@@ -320,7 +338,7 @@ class ProxyCache {
     const message = messageOf({ status: answer.status }, answer.headers)
     const { policy, modified } = stored.policy.revalidatedPolicy(request, message)
     if (!modified) {
-      if (answer.status === 304) this.#confirm(exchange, key, stored, policy)
+      if (answer.status === 304) this.#confirm(exchange, key, stored, policy, this.#store.purges)
       return
     }
     const vary = varyNames(policy)

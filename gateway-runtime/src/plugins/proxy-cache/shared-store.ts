@@ -13,6 +13,7 @@ import { crc32 } from 'node:zlib'
 const lockWord = 0
 const headWord = 1 // two words: a float of 53 bits
 const seedWord = 4
+const purgeWord = 5 // goes up when a purge begins, and when it ends
 const indexStart = 8
 const placesInBucket = 4
 const placeWords = 4 // hash, position as a float, length
@@ -86,6 +87,15 @@ export class SharedStore {
         if (this.#words[at] === hash) Atomics.store(this.#words, at, 0)
       }
     })
+  }
+
+  /** What was asked for before this was another number is too old to be kept. */
+  get purges(): number {
+    return Atomics.load(this.#words, purgeWord)
+  }
+
+  countPurge(): void {
+    Atomics.add(this.#words, purgeWord, 1)
   }
 
   /** All keys, with their values; for what is done seldom. */
