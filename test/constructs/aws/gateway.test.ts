@@ -137,7 +137,7 @@ describe('Gateway', () => {
       'fd00::/8',
     ])
     expect(rule(into, 8444)).toHaveLength(2)
-    expect(userData(managed)).toContain('-A INPUT -s 10.9.0.0/16 -p tcp --dport 22 -j ACCEPT')
+    expect(userData(managed)).toContain('-A GATEWAY -s 10.9.0.0/16 -p tcp --dport 22 -j ACCEPT')
   })
 
   test('runs Redis in cluster mode with failover, encrypted, without a password, reached by nodes alone', () => {
@@ -258,7 +258,7 @@ describe('Gateway', () => {
     expect(all(changed, 'aws_s3_object')).not.toEqual(all(json, 'aws_s3_object'))
     expect(userData(json)).not.toContain('workers: auto')
     expect(userData(json)).toContain('gateway-aws fetch')
-    expect(userData(json)).toContain('-A INPUT -s 10.20.0.0/16 -p tcp --dport 9090 -j ACCEPT')
+    expect(userData(json)).toContain('-A GATEWAY -s 10.20.0.0/16 -p tcp --dport 9090 -j ACCEPT')
     const objects = all(json, 'aws_s3_object')
     expect(objects.map((object) => [object.content_type, object.server_side_encryption])).toEqual(
       objects.map(() => ['text/plain; charset=utf-8', 'aws:kms']),
