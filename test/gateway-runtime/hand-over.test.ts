@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { parse, stringify } from 'yaml'
 import { eventually } from '../support/eventually.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { echo, startUpstream } from '../support/upstream.ts'
@@ -117,7 +118,8 @@ describe('SIGUSR2', () => {
   test('leaves the process that runs where the new one cannot start', async () => {
     const gateway = await start()
     const file = join(gateway.configDirectory, 'config.yaml')
-    await writeFile(file, 'listeners: nonsense\n')
+    const settings = parse(await readFile(file, 'utf8'))
+    await writeFile(file, stringify({ ...settings, logs: { directory: '/dev/null/logs' } }))
     process.kill(gateway.process.pid, 'SIGUSR2')
     await eventually(
       'a line in error.log',

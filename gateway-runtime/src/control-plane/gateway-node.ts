@@ -252,21 +252,22 @@ export class GatewayNode {
   }
 
   /** Opened when it is first needed. */
-  #openCertificates(configuration: Configuration): Promise<NodeCertificates> {
-    this.#opening ??= this.#loadCertificates(configuration)
+  #openCertificates(configuration: Configuration, first: Snapshot): Promise<NodeCertificates> {
+    this.#opening ??= this.#loadCertificates(configuration, first)
     return this.#opening
   }
 
-  async #loadCertificates(configuration: Configuration): Promise<NodeCertificates> {
+  async #loadCertificates(configuration: Configuration, first: Snapshot): Promise<NodeCertificates> {
     const supervisor = this.#supervisor!
+    const current = () => supervisor.snapshot ?? first
     const { openCertificates } = await import('./certificates/open-certificates.ts')
     this.#ordered = await openCertificates({
       ...configuration,
       state: this.#state,
       redis: this.#redis?.redis,
       log: this.#errorLog!,
-      dnsServers: () => supervisor.snapshot!.dns.servers,
-      ticketRotation: () => supervisor.snapshot!.tls.ticket_rotation,
+      dnsServers: () => current().dns.servers,
+      ticketRotation: () => current().tls.ticket_rotation,
       users: {
         show: (certificates) => supervisor.useOrderedCertificates(certificates),
         answerChallenges: (challenges) => supervisor.answerChallenges(challenges),
@@ -285,6 +286,8 @@ export class GatewayNode {
     const supervisor = this.#supervisor!
     const tls = readTlsMaterial(snapshot)
     await this.#names!.follow(snapshot)
+    // Before anybody can ask this node for what a certificate authority was told by another.
+    if (needsCertificates(configuration, this.#state)) await this.#openCertificates(configuration, snapshot)
     try {
       await supervisor.apply(snapshot, tls)
     } catch (error) {
@@ -318,7 +321,7 @@ export class GatewayNode {
         hosts,
       })
     }
-    const { certificates } = await this.#openCertificates(configuration)
+    const { certificates } = await this.#openCertificates(configuration, snapshot)
     await certificates.apply(acme, domains)
   }
 
@@ -392,8 +395,10 @@ export class GatewayNode {
       times: this.#times!,
       history: this.#history!,
       drain: () => this.#drain(),
-      certificates: async () =>
-        (await this.#openCertificates(this.#store.current.loaded.configuration)).administration,
+      certificates: async () => {
+        const { loaded, snapshot } = this.#store.current
+        return (await this.#openCertificates(loaded.configuration, snapshot)).administration
+      },
       commandPlugins: (plugin: string, command: unknown) => this.#supervisor!.commandPlugins(plugin, command),
       token,
       trace: (asked: AskedTrace) =>

@@ -66,6 +66,7 @@ export class Supervisor {
     version: 0,
     challenges: { http: new Map(), tls: new Map() },
   }
+  #challengesTaken: Promise<void> = Promise.resolve()
   #draining = false
   #stopped = false
   #restarts = 0
@@ -185,10 +186,15 @@ export class Supervisor {
   }
 
   /** Answers challenges so; resolves when every worker does. Rejected where one does not in time. */
-  async answerChallenges(challenges: Challenges): Promise<void> {
-    if (isDeepStrictEqual(challenges, this.#challenges.challenges)) return
-    const version = this.#challenges.version + 1
-    this.#challenges = { version, challenges }
+  answerChallenges(challenges: Challenges): Promise<void> {
+    if (!isDeepStrictEqual(challenges, this.#challenges.challenges)) {
+      this.#challenges = { version: this.#challenges.version + 1, challenges }
+      this.#challengesTaken = this.#sendChallenges(this.#challenges.version)
+    }
+    return this.#challengesTaken // those of before may still be on their way
+  }
+
+  async #sendChallenges(version: number): Promise<void> {
     const missing = new Set(this.#members.map(({ index }) => index))
     if (missing.size === 0) return
     const taken = this.#until(
@@ -260,6 +266,7 @@ export class Supervisor {
     const worker = this.#firstWorker ?? new Worker(this.#script, { name: `worker-${index}` })
     this.#firstWorker = undefined
     worker.postMessage({ settings, metrics } satisfies WorkerStart)
+    post(worker, { type: 'challenges', ...this.#challenges }) // before it listens
     worker.on('message', (message: MessageFromWorker) => this.#onMessage(index, message))
     worker.on('error', (error) => this.#onError(index, error))
     worker.on('exit', () => this.#onExit(index))
@@ -366,7 +373,6 @@ export class Supervisor {
     this.#restarts++
     member.worker = this.#spawn(member.index)
     this.#send(member, this.#configured)
-    post(member.worker, { type: 'challenges', ...this.#challenges })
   }
 }
 
