@@ -73,7 +73,7 @@ export class TlsEndpoint {
       noDelay: true,
       handshakeTimeout: given.settings.handshake_timeout,
       ALPNCallback: withSocket((socket, client) => {
-        const challenge = this.#challenges.get(client.servername.toLowerCase())
+        const challenge = client.servername && this.#challenges.get(client.servername.toLowerCase())
         if (challenge && client.protocols.includes(challengeProtocol)) {
           this.#challenged.add(socket)
           socket.setKeyCert(challenge)
@@ -172,7 +172,8 @@ export class TlsEndpoint {
 type Choose = (error: Error | null, context?: SecureContext) => void
 
 interface AskedProtocols {
-  readonly servername: string
+  /** Node.js says false where the client names none. */
+  readonly servername: string | false
   readonly protocols: readonly string[]
 }
 

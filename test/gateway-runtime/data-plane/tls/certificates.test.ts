@@ -99,6 +99,8 @@ describe('the certificate that a client is shown', () => {
     // Neither the domain itself, nor two labels, nor a name that hosts left out.
     for (const name of ['wild.test', 'two.labels.wild.test', 'x.test', 'unknown.test', undefined])
       expect(await shown(name, options)).toBe('own.test')
+    // Clients that name protocols and no server, as all do that go to an address.
+    expect(await shown(undefined, { ...options, ALPNProtocols: ['h2', 'http/1.1'] })).toBe('own.test')
   })
 
   test('is none where the name is unknown and the listener says so, or has none of its own', async () => {
