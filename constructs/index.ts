@@ -36,8 +36,17 @@ export {
   type HostBootstrap,
   type HostDescription,
   type HostFile,
+  redisSettings,
   renderHostBootstrap,
   renderUserData,
 } from './host-bootstrap/index.ts'
-export { type Host, HostsGateway, type HostsGatewayProps, type SshAccess } from './hosts/gateway.ts'
+export {
+  type ClusterProps,
+  type Host,
+  type HostRole,
+  hostsOf,
+  redisServers,
+} from './hosts/cluster.ts'
+export { clusterProblems } from './hosts/cluster-problems.ts'
+export { HostsGateway, type HostsGatewayProps, type SshAccess } from './hosts/gateway.ts'
 export { LocalGateway, type LocalGatewayProps } from './local/gateway.ts'

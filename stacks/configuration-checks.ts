@@ -6,16 +6,18 @@ import {
   YamlSource,
 } from '@gatehouse/gateway-runtime/config'
 import type { AwsEnvironment } from './aws-environment.ts'
+import type { Environment } from './environment.ts'
+import { hostsMisfits } from './hosts-checks.ts'
 
 /*
- * What must fit between an environment on AWS and the configuration of its gateway. Each problem is shown with the
+ * What must fit between an environment and the configuration of its gateway. Each problem is shown with the
  * line of the value that it is about, in either file.
  */
 
-type Path = readonly (string | number)[]
+export type Path = readonly (string | number)[]
 
 /** A problem, and where it stands: in environment.yaml, or in whichever file of the configuration has it. */
-interface Misfit {
+export interface Misfit {
   readonly path: Path
   readonly message: string
   readonly of: 'environment' | 'configuration'
@@ -29,16 +31,11 @@ interface Misfit {
  */
 export function checkConfiguration(
   folder: string,
-  { environment, configuration }: { environment: AwsEnvironment; configuration: Configuration },
+  { environment, configuration }: { environment: Environment; configuration: Configuration },
   { environmentText, files }: { environmentText: string; files: ReadonlyMap<string, string> },
 ) {
   const own = YamlSource.read('environment.yaml', environmentText)
-  const misfits = [
-    ...drainMisfits(environment, configuration, own),
-    ...addressMisfits(environment, configuration),
-    ...statusMisfits(configuration),
-    ...hostMisfits(environment, files),
-  ]
+  const misfits = misfitsOf(environment, configuration, { own, files })
   if (misfits.length === 0) return
   const sources = [...files].map(([file, text]) => YamlSource.read(file, text))
   const problems = misfits.map(({ path, message, of }): Problem => {
@@ -46,6 +43,26 @@ export function checkConfiguration(
     return { ...place, file: join(folder, place.file), message }
   })
   throw new ConfigurationError(problems)
+}
+
+function misfitsOf(
+  environment: Environment,
+  configuration: Configuration,
+  { own, files }: { own: YamlSource; files: ReadonlyMap<string, string> },
+): Misfit[] {
+  switch (environment.target) {
+    case 'aws':
+      return [
+        ...drainMisfits(environment, configuration, own),
+        ...addressMisfits(environment, configuration),
+        ...statusMisfits(configuration),
+        ...hostMisfits(environment, files),
+      ]
+    case 'hosts':
+      return hostsMisfits(environment, configuration)
+    case 'local':
+      return []
+  }
 }
 
 /** In the file that has the first key of a path; the first file where none has. */
@@ -94,7 +111,8 @@ function addressMisfits({ load_balancer: balancer }: AwsEnvironment, { listeners
   })
 }
 
-const statusMisfits = ({ status }: Configuration): Misfit[] =>
+/** The status port must be reached from outside of the node. */
+export const statusMisfits = ({ status }: Configuration): Misfit[] =>
   /^(127\.|::1$|localhost$)/.test(status.host)
     ? [
         {

@@ -10,6 +10,7 @@ import {
 import type { AptRepository } from '../constructs/index.ts'
 import { checkConfiguration } from './configuration-checks.ts'
 import { type Environment, environmentSchema } from './environment.ts'
+import { withEdges, withRedis } from './hosts-configuration.ts'
 
 /** A folder below stacks/environments, read and checked. */
 export interface EnvironmentFolder<Target extends Environment = Environment> {
@@ -17,7 +18,7 @@ export interface EnvironmentFolder<Target extends Environment = Environment> {
   readonly name: string
   /** environment.yaml. */
   readonly environment: Target
-  /** Every other YAML file by name, as people wrote it: the configuration of the gateway. */
+  /** Every other YAML file by name, as people wrote it, and what hosts add: the configuration of the gateway. */
   readonly files: Readonly<Record<string, string>>
   /** TCP ports of its listeners. */
   readonly ingressPorts: readonly number[]
@@ -45,13 +46,13 @@ export const environmentNames = (directory: string): string[] =>
 export function readEnvironment(directory: string, name: string): EnvironmentFolder {
   const folder = join(directory, name)
   const environment = parseYamlFile(join(folder, environmentFile), environmentSchema)
-  const files = readFolder(folder)
-  const { configuration } = withFolder(folder, () => loadConfiguration(folder, { contents: files }))
+  const own = readFolder(folder)
+  const files = environment.target === 'hosts' ? withEdges(own, environment) : own
+  const contents = environment.target === 'hosts' ? withRedis(files, environment) : files
+  const { configuration } = withFolder(folder, () => loadConfiguration(folder, { contents }))
   withFolder(folder, () => compile(configuration))
-  if (environment.target === 'aws') {
-    const environmentText = readFileSync(join(folder, environmentFile), 'utf8')
-    checkConfiguration(folder, { environment, configuration }, { environmentText, files })
-  }
+  const environmentText = readFileSync(join(folder, environmentFile), 'utf8')
+  checkConfiguration(folder, { environment, configuration }, { environmentText, files: own })
   return {
     name,
     environment,

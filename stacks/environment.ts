@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from '@gatehouse/gateway-runtime/config'
+import { type ClusterShape, clusterProblems } from '../constructs/hosts/cluster-problems.ts'
 import { awsSchema } from './aws-environment.ts'
 import { domain, hosted, isDistinct, network } from './environment-parts.ts'
 
@@ -8,7 +9,47 @@ import { domain, hosted, isDistinct, network } from './environment-parts.ts'
  * services.yaml. Every object is strict. The constructs check the values once more, for those who use them directly.
  */
 
-const hostsSchema = z.strictObject({
+const ipAddress = z.string().refine((text) => isIP(text) !== 0, 'expected an IP address')
+const port = z.int().min(1).max(65_535)
+
+const edge = z.strictObject({
+  virtual_ips: z
+    .array(
+      z.strictObject({
+        address: ipAddress,
+        ipv6: ipAddress.optional().describe('IPv6 address that moves with an IPv4 one.'),
+      }),
+    )
+    .min(1)
+    .max(16)
+    .describe('Addresses of clients. With one, one edge works and the others wait; with one each, all work.'),
+  ports: z
+    .array(
+      z.strictObject({
+        port: port.describe('Port of clients.'),
+        gateway_port: port.describe('Port of the listener that it leads to.'),
+      }),
+    )
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Where the ports of clients lead; those of listeners, each to itself.'),
+})
+
+const redis = z.strictObject({
+  max_memory: z
+    .string()
+    .regex(/^[1-9]\d{0,9}(kb|mb|gb)$/, 'expected a size such as 256mb')
+    .default('256mb')
+    .describe('Most memory of one server; each host has one or two.'),
+  secret_version: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe('Raised when the variable redis_secret changes: hosts are then set up anew.'),
+})
+
+const hostsShape = z.strictObject({
   target: z.literal('hosts'),
   hosts: z
     .array(
@@ -25,9 +66,13 @@ const hostsSchema = z.strictObject({
           )
           .describe('Public key of its SSH server, as `ssh-keyscan` shows it.'),
         roles: z
-          .array(z.enum(['gateway'], { error: 'expected gateway, the one role that hosts can have so far' }))
+          .array(z.enum(['edge', 'gateway', 'redis'], { error: 'expected edge, gateway or redis' }))
           .min(1)
-          .default(['gateway']),
+          .refine(isDistinct, 'expected each role once')
+          .default(['gateway'])
+          .describe(
+            'What it does: balances load and holds virtual IPs (edge), is a gateway, keeps counters (redis).',
+          ),
       }),
     )
     .min(1)
@@ -40,6 +85,8 @@ const hostsSchema = z.strictObject({
       private_key: z.string().optional().describe('Path of the private key; the SSH agent.'),
     })
     .prefault({}),
+  edge: edge.optional().describe('Given where hosts have the role edge.'),
+  redis: redis.prefault({}),
   log_device: z
     .string()
     .regex(/^(auto|\/dev\/[A-Za-z0-9._:@+=/-]{1,200})$/, 'expected auto or a path below /dev')
@@ -51,6 +98,28 @@ const hostsSchema = z.strictObject({
     .min(1)
     .max(64)
     .describe('Must hold the machine that Terraform runs on.'),
+})
+
+/** What of an environment its roles depend on, as the constructs say it. */
+export const clusterShape = ({ hosts, edge }: z.output<typeof hostsShape>): ClusterShape => ({
+  hosts,
+  host: {},
+  ...(edge && { edge: edgeProps(edge) }),
+})
+
+/** The edges of an environment, as the constructs say it. */
+export const edgeProps = ({
+  virtual_ips,
+  ports,
+}: z.output<typeof edge>): NonNullable<ClusterShape['edge']> => ({
+  virtualIps: virtual_ips,
+  ports: ports?.map(({ port, gateway_port: gatewayPort }) => ({ port, gatewayPort })),
+})
+
+const hostsSchema = hostsShape.superRefine((environment, context) => {
+  for (const { path, message } of clusterProblems(clusterShape(environment))) {
+    context.addIssue({ code: 'custom', path: [...path], message })
+  }
 })
 
 const localSchema = z.strictObject({

@@ -1,19 +1,21 @@
 import { TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'
-import { HostsGateway } from '../constructs/index.ts'
-import type { HostsEnvironment } from './environment.ts'
+import { HostsGateway, hostsOf } from '../constructs/index.ts'
+import { edgeProps, type HostsEnvironment } from './environment.ts'
 import type { EnvironmentFolder } from './environment-folder.ts'
 
 /** An environment on machines that are there already, reached by SSH. */
 export class HostsStack extends TerraformStack {
   constructor(scope: Construct, folder: EnvironmentFolder<HostsEnvironment>) {
     super(scope, folder.name)
-    this.addOverride('terraform.required_version', '>= 1.4.0') // terraform_data
     const { environment } = folder
+    const usesSecrets = hostsOf(environment.hosts, 'redis').length > 0
+    // terraform_data; with secrets, variables that are kept nowhere
+    this.addOverride('terraform.required_version', usesSecrets ? '>= 1.10.0' : '>= 1.4.0')
     new HostsGateway(this, 'gateway', {
-      hosts: environment.hosts
-        .filter(({ roles }) => roles.includes('gateway'))
-        .map(({ name, address, host_key: hostKey }) => ({ name, address, hostKey })),
+      hosts: environment.hosts.map(({ host_key: hostKey, ...host }) => ({ ...host, hostKey })),
+      ...(environment.edge && { edge: edgeProps(environment.edge) }),
+      redis: { maxMemory: environment.redis.max_memory, secretVersion: environment.redis.secret_version },
       host: {
         configuration: folder.files,
         ingressPorts: folder.ingressPorts,

@@ -1,30 +1,37 @@
 import { audit } from './audit.ts'
 import { awsFiles, prepareAws } from './aws-agent.ts'
 import { ensureCertificate } from './certificate.ts'
-import { type HostDescription, type HostFile, problemsOf } from './description.ts'
+import { type HostDescription, type HostFile, isGateway, problemsOf } from './description.ts'
+import { edgeFiles, startEdge } from './edge.ts'
 import { applyFirewall, firewallFiles, keepFirewall } from './iptables.ts'
 import { applyLogVolume, auditLogVolume, logVolumeFiles } from './log-volume.ts'
 import { installPackages, repositoryFiles } from './package.ts'
+import { redisFiles, startRedis } from './redis.ts'
+import { runningFunctions } from './running.ts'
+import { putSecrets, readSecrets } from './secrets.ts'
 import { hereDocument, quote } from './shell.ts'
 import { applySysctl, sysctlFiles } from './sysctl.ts'
 import { serviceFiles, startService } from './systemd.ts'
 
-/** What makes a bare Debian or Ubuntu host a gateway. */
+/** What gives a bare Debian or Ubuntu host its roles. */
 export interface HostBootstrap {
   /** Every file that the script puts on the host. */
   readonly files: readonly HostFile[]
-  /** One self-contained bash script, for root. It may be run any number of times; it stops at the first fault. */
+  /**
+   * One self-contained bash script, for root. It may be run any number of times; it stops at the first fault. Its
+   * argument is the folder that holds the secrets of the host (`secretNames`), a file each, where it has some.
+   */
   readonly script: string
 }
 
 const preamble = `#!/usr/bin/env bash
-# Makes this host a gateway. It can be run again at any time: what is in place already is left alone.
+# Gives this host its roles in the gateway. It can be run again at any time: what is in place already is left alone.
 set -euo pipefail
 umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 backups=/var/backups/gateway
 changed= # whether this run has changed anything
-pending=/var/lib/gateway-bootstrap/pending # exists from the first change until the service runs with all of them
+pending=/var/lib/gateway-bootstrap/pending # exists from the first change until all that is on this host runs with them
 say() { printf 'gateway-bootstrap: %s\\n' "$*" >&2; }
 fail() { say "stopped: $*"; exit 1; }
 will_change() { changed=yes && mkdir -p -- "$(dirname -- "$pending")" && : >"$pending"; }
@@ -50,7 +57,8 @@ put_file() { # PATH MODE OWNER, content on standard input; a file that differs i
   say "wrote $path"
 }`
 
-const done = `if [ -n "$changed" ]; then say 'the gateway is ready'; else say 'the gateway is ready; nothing had to be changed'; fi`
+const done = `rm -f -- "$pending"
+if [ -n "$changed" ]; then say 'this host is ready'; else say 'this host is ready; nothing had to be changed'; fi`
 
 const putFile = ({ path, mode, owner, content }: HostFile) =>
   `put_file ${quote(path)} ${mode} ${owner} ${hereDocument(content)}`
@@ -64,28 +72,33 @@ export function renderHostBootstrap(host: HostDescription): HostBootstrap {
   if (problems.length > 0) throw new Error(`host bootstrap: ${problems.join('; ')}`)
   // The service and its configuration come last: nothing of a host that is not ready for them is touched.
   const before = repositoryFiles(host)
+  const gateway = isGateway(host)
   const after = [
     ...sysctlFiles(),
     ...firewallFiles(host),
-    ...logVolumeFiles(host),
-    ...awsFiles(host),
-    ...serviceFiles(host),
+    ...(gateway ? [...logVolumeFiles(host), ...awsFiles(host), ...serviceFiles(host)] : []),
   ]
+  // Behind the service, which need not start anew when they change.
+  const [ofRedis, ofEdge] = [redisFiles(host), edgeFiles(host)]
   const steps = [
     preamble,
+    ...runningFunctions(host),
     audit(host),
-    ...auditLogVolume(host),
+    ...readSecrets(host),
+    ...(gateway ? auditLogVolume(host) : []),
     ...before.map(putFile),
     installPackages(host),
     ...after.map(putFile),
     applySysctl(),
-    applyLogVolume(host),
+    ...(gateway ? [applyLogVolume(host)] : []),
     applyFirewall(),
-    ensureCertificate(),
-    ...prepareAws(host),
-    startService(),
+    ...(gateway ? [ensureCertificate(), ...prepareAws(host), ...putSecrets(host), startService()] : []),
+    ...ofRedis.map(putFile),
+    ...startRedis(host),
+    ...ofEdge.map(putFile),
+    ...startEdge(host),
     keepFirewall(),
     done,
   ]
-  return { files: [...before, ...after], script: `${steps.join('\n\n')}\n` }
+  return { files: [...before, ...after, ...ofRedis, ...ofEdge], script: `${steps.join('\n\n')}\n` }
 }

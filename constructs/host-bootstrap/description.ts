@@ -1,4 +1,6 @@
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { type EdgeRole, edgeProblems } from './edge.ts'
+import { type RedisRole, redisProblems } from './redis.ts'
 
 /** A signed apt repository that holds the package `gateway-runtime`. */
 export interface AptRepository {
@@ -18,15 +20,32 @@ export interface AptRepository {
   readonly signingKey: string
 }
 
-/** What a gateway host is to be: everything that `renderHostBootstrap` needs to know. */
+/** What a host is to be, in one role or several: everything that `renderHostBootstrap` needs to know. */
 export interface HostDescription {
-  /** Configuration files by name (`config.yaml`, `services.yaml`), as people wrote them; put into /etc/gateway. */
-  readonly configuration: Readonly<Record<string, string>>
   /**
-   * TCP ports of the listeners, open to everyone.
+   * Configuration files by name (`config.yaml`, `services.yaml`), as people wrote them; put into /etc/gateway.
+   * @default none: the host runs no gateway
+   */
+  readonly configuration?: Readonly<Record<string, string>>
+  /**
+   * TCP ports of the gateway's listeners, open to everyone, or to `edges` where there are some.
    * @default [80, 443]
    */
   readonly ingressPorts?: readonly number[]
+  /**
+   * IP addresses of the load balancers in front: the gateway's listeners and health open to them alone.
+   * @default [] none, clients come themselves
+   */
+  readonly edges?: readonly string[]
+  /**
+   * Whether the gateway shows Redis the secret `redis-gateway`, from its file /etc/gateway/redis-password.
+   * @default false
+   */
+  readonly usesRedis?: boolean
+  /** @default none: the host is no edge */
+  readonly edge?: EdgeRole
+  /** @default none: the host has no server of Redis */
+  readonly redis?: RedisRole
   /**
    * Networks (CIDR, IPv4 or IPv6) that may reach SSH and the admin API on 8444.
    * @default [] nobody
@@ -88,6 +107,10 @@ export function isNetwork(text: string): boolean {
   return (isIPv4(address) && Number(prefix) <= 32) || (isIPv6(address) && Number(prefix) <= 128)
 }
 
+/** Whether a gateway runs on a host: also where nothing else is said of it. */
+export const isGateway = ({ configuration, edge, redis }: Partial<HostDescription>) =>
+  configuration !== undefined || !(edge ?? redis)
+
 const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535
 
 /** All that is wrong with a description, one sentence each; empty when nothing is. */
@@ -96,14 +119,22 @@ export function problemsOf(host: HostDescription): string[] {
   const require = (holds: boolean | undefined, problem: string) => {
     if (!holds) problems.push(problem)
   }
-  for (const [name, content] of Object.entries(host.configuration)) {
+  for (const [name, content] of Object.entries(host.configuration ?? {})) {
     require(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.ya?ml$/.test(
       name,
     ), `configuration: expected file names such as config.yaml, got ${JSON.stringify(name)}`)
     require(!content.includes('\0'), `configuration ${name}: a text file has no NUL byte`)
   }
-  require(host.aws?.followConfiguration ||
-    'config.yaml' in host.configuration, 'configuration: config.yaml is missing')
+  require(!isGateway(host) ||
+    host.aws?.followConfiguration ||
+    'config.yaml' in (host.configuration ?? {}), 'configuration: config.yaml is missing')
+  for (const edge of host.edges ?? []) {
+    require(isIP(edge) !== 0, `edges: expected an IP address, got ${JSON.stringify(edge)}`)
+  }
+  problems.push(
+    ...(host.edge ? edgeProblems(host.edge) : []),
+    ...(host.redis ? redisProblems(host.redis) : []),
+  )
   const ports = host.ingressPorts ?? []
   for (const port of ports) require(isPort(port), `ingressPorts: expected 1 to 65535, got ${port}`)
   require(host.ingressPorts === undefined ||

@@ -1,18 +1,44 @@
 import { isIPv6 } from 'node:net'
-import { adminTlsPort, type HostDescription, type HostFile, statusPort } from './description.ts'
+import { adminTlsPort, type HostDescription, type HostFile, isGateway, statusPort } from './description.ts'
+import { busPort, redisAddresses } from './redis.ts'
 
 const directory = '/etc/iptables'
 
 /** Our rules are a chain of their own, behind those that a host has already: they stay. */
 const jump = '-A INPUT -j GATEWAY'
 
+/** Who may reach a port: everyone, or the networks and addresses given. */
+type Opening = readonly [port: number, from: 'everyone' | readonly string[]]
+
+function openings(host: Partial<HostDescription>): Opening[] {
+  const { edge, edges = [], redis, managementNetworks = [], monitoringNetworks = [] } = host
+  const gatewayPorts = isGateway(host) ? [...new Set(host.ingressPorts ?? [80, 443])] : []
+  const servers = redis ? redisAddresses(redis) : []
+  return [
+    ...(edge?.ports ?? []).map(({ port }): Opening => [port, 'everyone']),
+    ...gatewayPorts.map((port): Opening => [port, edges.length > 0 ? edges : 'everyone']),
+    [host.sshPort ?? 22, managementNetworks],
+    ...(isGateway(host)
+      ? ([
+          [adminTlsPort, managementNetworks],
+          [statusPort, [...monitoringNetworks, ...edges]],
+        ] as const)
+      : []),
+    ...(redis?.ports ?? []).flatMap((port): Opening[] => [
+      [port, [...redis!.clients, ...servers]],
+      [busPort(port), servers],
+    ]),
+  ]
+}
+
 /** Rules for iptables-restore: what is not named is dropped. Without a description: those of a host that has none. */
 export function renderFirewallRules(family: 4 | 6, host: Partial<HostDescription> = {}): string {
   const ofFamily = (networks: readonly string[] = []) =>
     [...new Set(networks)].filter((network) => isIPv6(network.split('/')[0]!) === (family === 6)).sort()
-  const open = (port: number, networks: readonly string[]) =>
-    networks.map((network) => `-A GATEWAY -s ${network} -p tcp --dport ${port} -j ACCEPT`)
-  const management = ofFamily(host.managementNetworks)
+  const accept = ([port, from]: Opening) =>
+    from === 'everyone'
+      ? [`-A GATEWAY -p tcp --dport ${port} -j ACCEPT`]
+      : ofFamily(from).map((network) => `-A GATEWAY -s ${network} -p tcp --dport ${port} -j ACCEPT`)
   return [
     '*filter',
     ':INPUT DROP [0:0]',
@@ -20,18 +46,14 @@ export function renderFirewallRules(family: 4 | 6, host: Partial<HostDescription
     ':GATEWAY - [0:0]',
     jump,
     '-A GATEWAY -i lo -j ACCEPT',
+    ...ofFamily(host.edge?.peers).map((peer) => `-A GATEWAY -s ${peer} -p 112 -j ACCEPT`),
     '-A GATEWAY -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
     '-A GATEWAY -m conntrack --ctstate INVALID -j DROP',
     // IPv6 has no neighbours and no path MTU without ICMP, and no address without DHCPv6 where that is used.
     ...(family === 6
       ? ['-A GATEWAY -p ipv6-icmp -j ACCEPT', '-A GATEWAY -s fe80::/10 -p udp --dport 546 -j ACCEPT']
       : ['-A GATEWAY -p icmp --icmp-type echo-request -m limit --limit 10/second -j ACCEPT']),
-    ...[...new Set(host.ingressPorts ?? [80, 443])].map(
-      (port) => `-A GATEWAY -p tcp --dport ${port} -j ACCEPT`,
-    ),
-    ...open(host.sshPort ?? 22, management),
-    ...open(adminTlsPort, management),
-    ...open(statusPort, ofFamily(host.monitoringNetworks)),
+    ...openings(host).flatMap(accept),
     'COMMIT',
     '',
   ].join('\n')

@@ -1,4 +1,4 @@
-import { type HostDescription, type HostFile, packageName, program } from './description.ts'
+import { type HostDescription, type HostFile, isGateway, packageName, program } from './description.ts'
 
 const keyring = '/etc/apt/keyrings/gateway.asc'
 
@@ -20,20 +20,26 @@ const tools = {
   modprobe: 'kmod',
   openssl: 'openssl',
 }
+const edgeTools = { haproxy: 'haproxy', keepalived: 'keepalived', ip: 'iproute2' }
+const redisTools = { 'redis-server': 'redis-server', 'redis-cli': 'redis-tools' }
 
-/** Bash that installs the gateway and the tools that are missing. */
+/** The instance that the distribution starts at once must not: ours have other files. */
+const maskRedis = 'command -v redis-server >/dev/null || systemctl mask --quiet redis-server.service'
+
+const installGateway = ({ aptRepository }: HostDescription) =>
+  aptRepository
+    ? `packages+=(${packageName})`
+    : `[ -x ${program} ] || fail '${packageName} is not installed, and no apt repository is given. Set apt_repository in environment.yaml, or use an image that holds the package'`
+
+/** Bash that installs what the roles of the host need and it has not. */
 export const installPackages = (host: HostDescription) => `say 'packages'
 version() { dpkg-query --show --showformat='\${Version}' ${packageName} 2>/dev/null || true; }
 packages=()
 old_version=$(version)
-${Object.entries(tools)
+${Object.entries({ ...tools, ...(host.edge && edgeTools), ...(host.redis && redisTools) })
   .map(([tool, name]) => `command -v ${tool} >/dev/null || packages+=(${name})`)
   .join('\n')}
-${
-  host.aptRepository
-    ? `packages+=(${packageName})`
-    : `[ -x ${program} ] || fail '${packageName} is not installed, and no apt repository is given. Set apt_repository in environment.yaml, or use an image that holds the package'`
-}
+${[...(host.redis ? [maskRedis] : []), ...(isGateway(host) ? [installGateway(host)] : [])].join('\n')}
 if [ "\${#packages[@]}" -gt 0 ]; then
   apt-get -o DPkg::Lock::Timeout=120 -qq update || fail 'apt-get update failed (see above): is the repository reachable, and signed with the key given?'
   apt-get -o DPkg::Lock::Timeout=120 -qq install --yes --no-install-recommends "\${packages[@]}" || fail "apt-get could not install \${packages[*]} (see above)"

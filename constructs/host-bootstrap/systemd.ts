@@ -75,7 +75,7 @@ WantedBy=multi-user.target
 
 /** The configuration that the service serves: its own, as it writes accepted changes back. */
 export const serviceFiles = (host: HostDescription): HostFile[] =>
-  Object.entries(host.configuration)
+  Object.entries(host.configuration ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, content]) => ({
       path: `${configurationDirectory}/${name}`,

@@ -2,18 +2,11 @@ import { createHash } from 'node:crypto'
 import type { SSHProvisionerConnection } from 'cdktf'
 import { Construct } from 'constructs'
 import { checkProps, withPath } from '../errors.ts'
-import { type HostDescription, renderHostBootstrap } from '../host-bootstrap/index.ts'
+import { renderHostBootstrap, secretNames } from '../host-bootstrap/index.ts'
 import { literal, TerraformData } from '../terraform.ts'
-
-/** A machine that answers SSH. */
-export interface Host {
-  /** Names the resource; stays the same when the address changes. */
-  readonly name: string
-  /** IP address or host name. */
-  readonly address: string
-  /** Public key of its SSH server, as in known_hosts (`ssh-ed25519 AAAA…`): the connection is refused to any other. */
-  readonly hostKey: string
-}
+import { type ClusterProps, describeHosts } from './cluster.ts'
+import { clusterProblems } from './cluster-problems.ts'
+import { redisSecret, uploadSecrets } from './secrets.ts'
 
 /** How Terraform logs on to hosts. */
 export interface SshAccess {
@@ -29,31 +22,30 @@ export interface SshAccess {
   readonly privateKeyPath?: string
 }
 
-export interface HostsGatewayProps {
-  /** At least one. */
-  readonly hosts: readonly Host[]
-  /** What each of them is to be. SSH is reached on its `sshPort`. */
-  readonly host: HostDescription
+export interface HostsGatewayProps extends ClusterProps {
   /** @default root through the SSH agent */
   readonly ssh?: SshAccess
 }
 
 /** Relative to the home of the account, where nobody else can put another file in its place; /tmp would allow that. */
 const script = './.gateway-bootstrap.sh'
+const secrets = './.gateway-secrets'
 
 /**
- * Gateways on machines that are there already, by SSH, with Terraform's built-in provider alone. A host is set up anew
- * when its script changes, its address or its key; destroying leaves the host as it is. Hosts take their turns in the
- * order given, each once the one before is ready (/readyz): a fault stops there, and the hosts behind it stay as they
- * were until the next run.
+ * Gateways on machines that are there already, with load balancers, virtual IPs and a Redis Cluster where hosts have
+ * the roles: by SSH, with Terraform's built-in provider alone. A host is set up anew when its script changes, its
+ * address or its key; destroying leaves the host as it is. Hosts take their turns, those of Redis first and edges last,
+ * each once the one before is ready: a fault stops there, and the hosts behind it stay as they were until the next run.
  * @throws ConstructError when a value is wrong
  */
 export class HostsGateway extends Construct {
-  constructor(scope: Construct, id: string, { hosts, host, ssh = {} }: HostsGatewayProps) {
+  constructor(scope: Construct, id: string, { ssh = {}, ...cluster }: HostsGatewayProps) {
     super(scope, id)
+    const { hosts, host, redis } = cluster
     const names = hosts.map(({ name }) => name)
     checkProps(this, [
       [hosts.length > 0, 'hosts: expected at least one, got none'],
+      ...clusterProblems(cluster).map(({ message }) => [false, message] as const),
       [new Set(names).size === names.length, `hosts: expected each name once, got ${names.join(', ')}`],
       [
         (host.managementNetworks ?? []).length > 0,
@@ -82,17 +74,25 @@ export class HostsGateway extends Construct {
         `ssh.privateKeyPath: expected a path without blanks and quotes, got ${JSON.stringify(ssh.privateKeyPath)}`,
       ],
     ])
-    const bootstrap = withPath(this, () => renderHostBootstrap(host))
-    const digest = createHash('sha256').update(bootstrap.script).digest('hex')
+    const secretVersion = String(redis?.secretVersion ?? 1)
     let previous: TerraformData | undefined
-    for (const { name, address, hostKey } of hosts) {
+    for (const { name, address, hostKey, description } of describeHosts(cluster)) {
       const connection = connect(address, hostKey, host.sshPort ?? 22, ssh)
+      const bootstrap = withPath(this, () => renderHostBootstrap(description))
+      const needed = secretNames(description)
+      if (needed.length > 0) redisSecret(this)
       previous = new TerraformData(this, name, {
         after: previous,
-        triggersReplace: { script: digest, address, hostKey },
+        triggersReplace: {
+          script: createHash('sha256').update(bootstrap.script).digest('hex'),
+          address,
+          hostKey,
+          ...(needed.length > 0 && { secretVersion }),
+        },
         provisioners: [
+          ...uploadSecrets(needed, secrets, connection),
           { type: 'file', content: literal(bootstrap.script), destination: script, connection },
-          { type: 'remote-exec', inline: [run(ssh.user)], connection },
+          { type: 'remote-exec', inline: [run(ssh.user, needed.length > 0)], connection },
         ],
       })
     }
@@ -102,8 +102,10 @@ export class HostsGateway extends Construct {
 const isHostKey = (text: string) =>
   /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d{3}) [A-Za-z0-9+/]{40,}={0,3}$/.test(text)
 
-const run = (user = 'root') =>
-  `${user === 'root' ? '' : 'sudo -n '}bash ${script}; status=$?; rm -f ${script}; exit $status`
+const run = (user = 'root', withSecrets = false) => {
+  const [argument, leftovers] = withSecrets ? [` ${secrets}`, `${script} ${secrets}`] : ['', script]
+  return `${user === 'root' ? '' : 'sudo -n '}bash ${script}${argument}; status=$?; rm -rf ${leftovers}; exit $status`
+}
 
 const connect = (host: string, hostKey: string, port: number, ssh: SshAccess): SSHProvisionerConnection => ({
   type: 'ssh',

@@ -7,6 +7,7 @@ const packages = {
   h2load: 'nghttp2-client',
   nginx: 'nginx-light',
   haproxy: 'haproxy',
+  keepalived: 'keepalived',
   slowhttptest: 'slowhttptest',
   testssl: 'testssl.sh',
   pg_createcluster: 'postgresql',

@@ -120,7 +120,7 @@ mount -t tmpfs own /srv`)
       const cut = script.replace("say 'kernel parameters'", 'kill -KILL $$')
       expect((await bootstrap(cut)).code).not.toBe(0)
       const { code, output } = await bootstrap(script)
-      expect([code, output]).toEqual([0, expect.stringMatching(/the gateway is ready\n$/)])
+      expect([code, output]).toEqual([0, expect.stringMatching(/this host is ready\n$/)])
       const rules = await done('iptables-save')
       for (const rule of [
         '-A INPUT -p tcp -m tcp --dport 2222 -j ACCEPT',

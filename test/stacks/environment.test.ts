@@ -109,8 +109,22 @@ describe('environment.yaml', () => {
       'a role that hosts cannot have',
       'onprem',
       'address: 192.0.2.11',
-      'address: 192.0.2.11\n    roles: [edge]',
-      'environment.yaml:7:13: expected gateway, the one role that hosts can have so far, found "edge"',
+      'address: 192.0.2.11\n    roles: [proxy]',
+      'environment.yaml:7:13: expected edge, gateway or redis, found "proxy"',
+    ],
+    [
+      'fewer than three hosts of Redis',
+      'onprem',
+      'address: 192.0.2.11',
+      'address: 192.0.2.11\n    roles: [gateway, redis]',
+      'environment.yaml:5:3: expected 3 to 6 hosts with the role redis, got 1',
+    ],
+    [
+      'edges without a virtual IP',
+      'onprem',
+      / {4}host_key:/g,
+      '    roles: [edge, gateway]\n    host_key:',
+      'expected edge.virtual_ips, which the edges hold, got none',
     ],
     [
       'a host key that is none',
@@ -218,5 +232,68 @@ describe('what must fit between environment.yaml and the configuration', () => {
       'paths: [/v1/orders], hosts: [a.example.com, partner.example.org] }',
     )
     expect(readEnvironment(directory, 'production').ingressPorts).toEqual([80, 443])
+  })
+})
+
+describe('hosts with edges', () => {
+  const edit = (file: string, from: string | RegExp, to: string) => {
+    const path = join(directory, 'onprem', file)
+    writeFileSync(path, readFileSync(path, 'utf8').replace(from, to))
+  }
+  const makeEdges = () => {
+    edit('environment.yaml', / {4}host_key:/g, '    roles: [edge, gateway]\n    host_key:')
+    edit(
+      'environment.yaml',
+      'ssh:',
+      'edge:\n  virtual_ips: [{ address: 192.0.2.10 }]\n  ports: [{ port: 443, gateway_port: 8443 }]\nssh:',
+    )
+    edit(
+      'config.yaml',
+      /listeners:.*?gateway.key }/s,
+      `listeners: [{ port: 8443, protocol: http, proxy_protocol: true }]`,
+    )
+  }
+
+  test('have gateways that take PROXY headers from them alone', () => {
+    makeEdges()
+    const { files, ingressPorts } = readEnvironment(directory, 'onprem')
+    expect(ingressPorts).toEqual([8443])
+    expect(files['gatehouse-edges.yaml']).toBe(
+      "# Made by the deployment.\ntrusted_proxies: ['192.0.2.11', '192.0.2.12']\n",
+    )
+  })
+
+  test.each<[string, string, string | RegExp, string, string]>([
+    [
+      'listeners that take no PROXY header',
+      'config.yaml',
+      'port: 8443, protocol: http, proxy_protocol: true',
+      'port: 8443, protocol: http',
+      'expected proxy_protocol: true, since edges begin each connection with a PROXY header',
+    ],
+    [
+      'edges that are not trusted',
+      'config.yaml',
+      'listeners:',
+      'trusted_proxies: [192.0.2.11]\nlisteners:',
+      'expected 192.0.2.12 of a host with the role edge among them',
+    ],
+    [
+      'a status port that edges do not reach',
+      'config.yaml',
+      'routes:',
+      'status: { host: 127.0.0.1 }\nroutes:',
+      'expected an address that the load balancer reaches',
+    ],
+    [
+      'a port that edge and gateway both want',
+      'environment.yaml',
+      'port: 443, gateway_port',
+      'port: 8443, gateway_port',
+      'environment.yaml:7:12: gateway-1: edge and gateway would both listen on 8443',
+    ],
+  ])('are refused with %s', (_, file, from, to, message) => {
+    makeEdges()
+    expect(complaint('onprem', file, from, to)).toContain(message)
   })
 })

@@ -20,6 +20,7 @@ import fc from 'fast-check'
 import { hereDocument, quote } from '../../../constructs/host-bootstrap/shell.ts'
 import { serviceUnitFile } from '../../../constructs/host-bootstrap/systemd.ts'
 import { type HostDescription, renderHostBootstrap, renderUserData } from '../../../constructs/index.ts'
+import { edgeRole, redisRole } from './roles.ts'
 
 const host: HostDescription = {
   configuration: { 'config.yaml': 'workers: auto\n', 'services.yaml': 'services: []\n' },
@@ -38,6 +39,12 @@ const variants: [string, HostDescription][] = [
   ['a log device', { ...host, logDevice: '/dev/disk/by-id/nvme-eui.0025388b710116a1' }],
   ['any log device', { ...host, logDevice: 'auto' }],
   ['an EC2 instance', { configuration: {}, aws: { followConfiguration: true } }],
+  ['an edge', { edge: edgeRole }],
+  ['a host of Redis', { redis: redisRole, managementNetworks: ['10.1.0.0/16'] }],
+  [
+    'a host of all roles',
+    { ...host, usesRedis: true, edges: ['10.0.0.1'], edge: edgeRole, redis: redisRole },
+  ],
   [
     'an apt repository',
     { ...host, aptRepository: { url: 'https://packages.example.com/debian', signingKey } },
