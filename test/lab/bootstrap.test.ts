@@ -16,7 +16,7 @@ const configuration = {
   'config.yaml': 'listeners: [{ port: 80, protocol: http }]\nstatus: { host: 127.0.0.1, port: 9090 }\n',
   'services.yaml': 'services: []\n',
 }
-const networks = { managementNetworks: ['10.231.78.0/24'] }
+const networks = { managementNetworks: ['10.231.0.0/16'] }
 const { script } = renderHostBootstrap({ configuration, ...networks })
 const changedScript = renderHostBootstrap({
   configuration: { ...configuration, 'services.yaml': `# none yet\n${configuration['services.yaml']}` },
@@ -38,7 +38,7 @@ beforeAll(async () => {
     keyFile: join(folder, 'key.asc'),
     only: architecture,
   })
-  host = await bootHost(78)
+  host = await bootHost()
   const pool = join(folder, 'packages/apt/pool/main/g/gateway-runtime')
   const name = `gateway-runtime_1.0.0_${architecture}.deb`
   await promisify(execFile)('cp', [join(pool, name), join(host.root, 'root/gateway-runtime.deb')])

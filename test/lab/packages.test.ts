@@ -86,7 +86,7 @@ function load(target: string, clients: number) {
 beforeAll(async () => {
   if (reason) return
   folder = await mkdtemp(join(tmpdir(), 'gatehouse-lab-'))
-  host = await bootHost(77)
+  host = await bootHost()
   repository = createServer(async (request, response) => {
     const path = new URL(request.url ?? '/', 'http://x').pathname
     const content = await readFile(join(folder, 'packages/apt', path)).catch(() => undefined)

@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { parseArgs } from 'node:util'
+import { containerOf, hostKeyOf } from './lab/host.ts'
+import { abandonedLabs, keyFile, removeLab, startLab } from './lab/lab.ts'
+import { type LabRecord, readRecord } from './lab/record.ts'
+import { missingPackages, whyNoLab } from './lab/requirements.ts'
+import { installPackages } from './process/system-programs.ts'
+import { step } from './terminal/progress.ts'
+import { table } from './terminal/table.ts'
+
+const usage = `npm run lab -- up [--hosts N] | status | ssh NAME [COMMAND…] | down
+
+  Debian hosts with systemd and SSH on this Linux machine, on a network of their own, as machines to deploy to.
+
+  up        boots them, and installs what this machine lacks; needs root
+  status    their addresses and SSH keys
+  ssh       logs on to one as root, or runs a command there
+  down      takes them all away, also those that a killed run has left
+
+  --hosts N   how many: 1 to 32; 3
+  --json      status for programs
+  --help      this text
+`
+const name = 'lab'
+
+async function up(hosts: number): Promise<void> {
+  const reason = await whyNoLab()
+  if (reason) throw new Error(`hosts cannot be booted here: ${reason}`)
+  const missing = await missingPackages()
+  if (missing.length > 0) await installPackages(missing)
+  await step(`Boot ${hosts} hosts (the first time, make their file system: a minute)`, () =>
+    startLab({ name, hosts, isOwned: false }),
+  )
+  status(false)
+}
+
+function theLab(): LabRecord {
+  const lab = readRecord(name)
+  if (!lab) throw new Error('no lab is up; boot one with: npm run lab up')
+  return lab
+}
+
+function status(asJson: boolean): void {
+  const lab = theLab()
+  const hosts = lab.hosts.map((host) => {
+    const isUp = containerOf(host) !== undefined
+    return { name: host.name, address: host.address, up: isUp, host_key: isUp ? hostKeyOf(host) : '' }
+  })
+  const report = { network: `${lab.subnet}.0/24`, private_key: keyFile(lab), hosts }
+  if (asJson) return void process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  const rows = hosts.map(({ name, address, up, host_key }) => [name, address, up ? 'up' : 'down', host_key])
+  process.stdout.write(
+    `\n${table(['host', 'address', 'state', 'host_key'], rows)}\n\n  network      ${report.network}\n  private key  ${report.private_key}\n\n`,
+  )
+}
+
+async function ssh([hostName, ...command]: readonly string[]): Promise<number> {
+  const lab = theLab()
+  const host = lab.hosts.find((each) => each.name === hostName)
+  if (!host) {
+    throw new Error(
+      `no host is called ${JSON.stringify(hostName ?? '')}; there are: ${lab.hosts.map(({ name }) => name).join(', ')}`,
+    )
+  }
+  const options = [
+    ...['-i', keyFile(lab), '-o', 'IdentitiesOnly=yes', '-o', 'UserKnownHostsFile=/dev/null'],
+    // Checked by the key that the host was given, not by memory.
+    ...[
+      '-o',
+      'StrictHostKeyChecking=yes',
+      '-o',
+      `KnownHostsCommand=/bin/echo ${host.address} ${hostKeyOf(host)}`,
+    ],
+  ]
+  const child = spawn('ssh', [...options, `root@${host.address}`, ...command], { stdio: 'inherit' })
+  const [code] = await once(child, 'exit')
+  return code ?? 1
+}
+
+async function down(): Promise<void> {
+  const own = readRecord(name)
+  const labs = [...(own ? [own] : []), ...abandonedLabs()]
+  if (labs.length === 0) return void process.stdout.write('No lab is up.\n')
+  for (const lab of labs) await step(`Take down ${lab.hosts.length} hosts`, () => removeLab(lab))
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      hosts: { type: 'string', default: '3' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const [command, ...rest] = positionals
+  const hosts = Number(values.hosts)
+  if (!Number.isInteger(hosts) || hosts < 1 || hosts > 32) {
+    throw new Error(`--hosts: expected 1 to 32, got ${JSON.stringify(values.hosts)}`)
+  }
+  if (values.help) process.stdout.write(usage)
+  else if (command === 'up') await up(hosts)
+  else if (command === 'status') status(values.json)
+  else if (command === 'ssh') return ssh(rest)
+  else if (command === 'down') await down()
+  else throw new Error(`expected up, status, ssh or down, got ${JSON.stringify(command ?? '')}\n\n${usage}`)
+  return 0
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.stderr.write(`lab: ${(error as Error).message}\n`)
+  process.exitCode = 1
+}

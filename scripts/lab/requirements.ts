@@ -1,0 +1,25 @@
+import { findProgram, missingPrograms } from '../process/system-programs.ts'
+
+/** Programs that the lab needs, and the packages of Debian that bring them. */
+const programs = {
+  mmdebstrap: 'mmdebstrap',
+  'systemd-nspawn': 'systemd-container',
+  ip: 'iproute2',
+  nsenter: 'util-linux',
+  ssh: 'openssh-client',
+  'ssh-keygen': 'openssh-client',
+} as const
+
+/** Packages of Debian that this machine lacks for the lab. */
+export async function missingPackages(): Promise<string[]> {
+  const missing = await missingPrograms(Object.keys(programs) as (keyof typeof programs)[])
+  return [...new Set(missing.map((name) => programs[name]))]
+}
+
+/** Why hosts cannot be booted on this machine, installed packages aside; undefined where they can. */
+export async function whyNoLab(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return `needs Linux, and this is ${process.platform}`
+  if (process.getuid?.() !== 0) return 'needs root'
+  if (!(await findProgram('apt-get'))) return 'needs Debian or Ubuntu: hosts are made of their packages'
+  return undefined
+}
