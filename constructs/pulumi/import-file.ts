@@ -33,6 +33,7 @@ const importIds: Readonly<Record<string, string>> = {
   aws_autoscaling_lifecycle_hook: '{autoscaling_group_name}/{name}',
   aws_autoscaling_policy: '{autoscaling_group_name}/{name}',
   aws_cloudwatch_log_metric_filter: '{log_group_name}:{name}',
+  aws_db_instance: '{identifier}',
   aws_iam_role_policy_attachment: '{role}/{policy_arn}',
   aws_kms_grant: '{key_id}:{grant_id}',
   aws_route:

@@ -41,6 +41,7 @@ describe('the import file', () => {
           gateway_id: '',
           route_table_id: 'rtb-1',
         }),
+        resource('aws_db_instance', 'database', { id: 'db-ABC', identifier: 'gatehouse' }),
         resource('terraform_data', 'host', { id: 'y' }),
         { ...resource('aws_ami', 'image', { id: 'ami-1' }), mode: 'data' },
       ),
@@ -58,6 +59,7 @@ describe('the import file', () => {
         id: 'subnet-1/rtb-1',
         parent,
       },
+      { type: 'aws:rds/instance:Instance', name: 'production-database', id: 'gatehouse', parent },
     ])
     expect(skipped).toEqual(['terraform_data.host'])
   })
