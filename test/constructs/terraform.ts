@@ -10,8 +10,11 @@ const installed = spawnSync('terraform', ['version']).status === 0
 export const terraformTest = (name: string, run: () => void | Promise<void>) =>
   installed ? test(name, run) : test.skip(`${name} (skipped: terraform is not installed)`, run)
 
-/** A folder that holds a stack as Terraform reads it. Removed by `remove`. */
-export function terraformFolder(json: object) {
+/**
+ * A folder that holds a stack as Terraform reads it. Removed by `remove`.
+ * @param variables of the environment that Terraform runs in, beside those of this process
+ */
+export function terraformFolder(json: object, variables: NodeJS.ProcessEnv = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'gateway-terraform-'))
   writeFileSync(join(directory, 'cdk.tf.json'), JSON.stringify(json, null, 2))
   return {
@@ -27,6 +30,7 @@ export function terraformFolder(json: object) {
           TF_IN_AUTOMATION: '1',
           HTTPS_PROXY: 'http://127.0.0.1:1',
           TF_CLI_CONFIG_FILE: '/dev/null',
+          ...variables,
         },
       }),
     remove: () => rmSync(directory, { recursive: true }),
