@@ -7,9 +7,10 @@ import type {
   PluginRequest,
 } from '../plugins/contract.ts'
 import { HeaderKind, type HeaderName } from './http1/header-name.ts'
-import type { RequestHead } from './http1/request-head.ts'
+import { type RequestHead, withFields } from './http1/request-head.ts'
 import type { PluginChain } from './plugin-chains.ts'
 import { checkedField, settableField } from './plugin-field.ts'
+import type { ResponseFields } from './response-fields.ts'
 import type { Destination, RouteRuntime } from './runtime.ts'
 import { Timings } from './timings.ts'
 import { upstreamPath } from './upstream-path.ts'
@@ -37,6 +38,8 @@ export interface BodySource {
   readBody(limit: number): Promise<Buffer>
   replaceBody(body: Buffer): void
 }
+
+const none: readonly never[] = []
 
 interface OwnFields {
   readonly names: HeaderName[]
@@ -81,8 +84,10 @@ export class Exchange implements PluginExchange, PluginRequest {
   #ownFields: OwnFields | undefined
   /** What plugins add to the answer. */
   extraFields: (readonly [name: HeaderName, value: string])[] = []
-  /** Fields of an upstream's answer that the client does not see; lower-case. */
-  hiddenFields: string[] | undefined
+  /** The same, of plugins that knew them beforehand; they stand before those of `extraFields`. */
+  fixedFields: readonly ResponseFields[] = none
+  /** Fields of an upstream's answer that the client does not see, beside those that `fixedFields` hide; lower-case. */
+  #hiddenFields: string[] | undefined
   consumer: Consumer | undefined
   claims: Readonly<Record<string, unknown>> | undefined
   traceId: string | undefined
@@ -248,9 +253,9 @@ export class Exchange implements PluginExchange, PluginRequest {
   /** A copy, once: the head itself may be in use elsewhere. */
   #takeOverFields(): OwnFields {
     if (this.#ownFields) return this.#ownFields
-    const own = { names: [...this.head.names], values: [...this.head.values] }
+    const own = { names: this.head.names.slice(), values: this.head.values.slice() }
     this.#ownFields = own
-    this.head = { ...this.head, ...own }
+    this.head = withFields(this.head, own)
     return own
   }
 
@@ -279,13 +284,28 @@ export class Exchange implements PluginExchange, PluginRequest {
     this.#hideField(settableField(name, '').lower)
   }
 
+  applyResponseFields(fields: ResponseFields): void {
+    if (this.extraFields.length > 0)
+      this.extraFields = this.extraFields.filter(([{ lower }]) => !fields.hides(lower))
+    const earlier = this.fixedFields.map((fixed) => fixed.except((name) => fields.hides(name)))
+    this.fixedFields = [...earlier, fields]
+  }
+
+  /** Whether the client does not see the upstream's field of this name; lower-case. */
+  hides(name: string): boolean {
+    for (const fixed of this.fixedFields) if (fixed.hides(name)) return true
+    return this.#hiddenFields?.includes(name) ?? false
+  }
+
   #hideField(name: string): void {
     for (const [field] of this.extraFields) {
       if (field.lower !== name) continue
       this.extraFields = this.extraFields.filter(([{ lower }]) => lower !== name)
       break
     }
-    this.hiddenFields ??= []
-    this.hiddenFields.push(name)
+    if (this.fixedFields.length > 0)
+      this.fixedFields = this.fixedFields.map((fixed) => fixed.except((later) => later === name))
+    this.#hiddenFields ??= []
+    this.#hiddenFields.push(name)
   }
 }

@@ -125,9 +125,13 @@ function writeCertificateFields({ subject, names, fingerprint }: ClientCertifica
 
 /**
  * The fields of an upstream's answer that are passed on: those of one connection are not, framing is written anew.
- * `hidden`: names of others that are not. Returns whether Date was among them.
+ * `exchange` says which others are not. Returns whether Date was among them.
  */
-export function writeResponseFields(head: MessageHead, sink: FieldSink, hidden?: readonly string[]): boolean {
+export function writeResponseFields(
+  head: MessageHead,
+  sink: FieldSink,
+  exchange?: Pick<Exchange, 'hides'>,
+): boolean {
   const { names, values } = head
   let hasDate = false
   let dropped: readonly string[] | undefined
@@ -146,7 +150,7 @@ export function writeResponseFields(head: MessageHead, sink: FieldSink, hidden?:
       case HeaderKind.requestId:
         continue
     }
-    if (dropped?.includes(name.lower) || hidden?.includes(name.lower)) continue
+    if (dropped?.includes(name.lower) || exchange?.hides(name.lower)) continue
     hasDate ||= name.kind === HeaderKind.date
     sink.field(name, values[index]!)
   }

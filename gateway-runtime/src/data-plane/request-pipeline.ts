@@ -222,8 +222,7 @@ export class RequestPipeline implements BodySource {
           if (outcome instanceof Promise) return this.#await(outcome, plugin, order)
           return this.#reply(outcome, order)
         }
-        if (exchange.consumer === before) continue
-        this.#useChainOfConsumer()
+        if (exchange.consumer === before || !this.#useChainOfConsumer()) continue
         hooks = exchange.chain!.onRequest
         index = firstBehind(hooks, order, plugin) - 1
       } catch (error) {
@@ -236,11 +235,12 @@ export class RequestPipeline implements BodySource {
     else this.#client.reply(problem(404, 'no-route', 'No route of this gateway matches the request.'))
   }
 
-  /** Who the client is has been found out: its own plugins take over from here. */
-  #useChainOfConsumer(): void {
+  /** Who the client is has been found out: its own plugins take over from here. Returns whether it has any. */
+  #useChainOfConsumer(): boolean {
     const { exchange } = this
-    const { plugins } = this.#runtime!
-    exchange.chain = plugins.forConsumer(exchange.chain!, exchange.route?.route, exchange.consumer!)
+    const before = exchange.chain!
+    exchange.chain = this.#runtime!.plugins.forConsumer(before, exchange.route?.route, exchange.consumer!)
+    return exchange.chain !== before
   }
 
   #await(outcome: Promise<Reply | undefined>, plugin: string, order: number): void {

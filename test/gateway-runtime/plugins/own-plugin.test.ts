@@ -62,6 +62,45 @@ interface Seen {
 }
 const seenBy = async (response: Response) => (await response.json()) as Seen
 
+describe('fields of answers that are known beforehand', () => {
+  const fields = `
+    import { definePlugin, responseFields, z } from '@gatehouse/gateway-runtime/plugin'
+    export default definePlugin({
+      name: 'own', order: 2850, description: 'For a test.', config: z.strictObject({}),
+      create() {
+        const before = responseFields([['x-a', 'own'], ['x-frame-options', 'own']], ['x-from'])
+        return {
+          onRequest(exchange) {
+            exchange.addResponseHeader('x-a', 'dropped by the next line')
+            exchange.applyResponseFields(before)
+            exchange.addResponseHeader('x-b', 'own')
+            exchange.setResponseHeader('x-a', 'set after')
+            return undefined
+          },
+        }
+      },
+    })`
+
+  test('stand in the place of others; whoever comes last counts', async () => {
+    const { gateway } = await start(fields, { plugins: [{ name: 'own' }, { name: 'security-headers' }] })
+    const { headers } = await fetch(gateway.url)
+    expect(headers.get('x-a')).toBe('set after')
+    expect(headers.get('x-b')).toBe('own')
+    expect(headers.has('x-from')).toBe(false)
+    expect(headers.get('x-frame-options')).toBe('DENY')
+    expect(headers.get('referrer-policy')).toBe('strict-origin-when-cross-origin')
+  })
+
+  test.each([
+    ["[['a b', '1']]", 'not a header field: a b'],
+    ["[['x-a', 'x\\r\\ny: z']]", 'not a header field: x-a'],
+    ["[['content-length', '1']]", "content-length is the gateway's to set"],
+  ])('are checked when the plugin is configured: %s', async (set, message) => {
+    const source = fields.replace(/const before = .*/, `const before = responseFields(${set})`)
+    await expect(start(source)).rejects.toThrow(message)
+  })
+})
+
 describe('a request', () => {
   test('is seen and changed on its way to the upstream', async () => {
     const { gateway } = await start(

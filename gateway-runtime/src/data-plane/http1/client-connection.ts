@@ -23,6 +23,7 @@ const firstRequestGrace = 1_000
 
 const readBuffer = Buffer.allocUnsafeSlow(65_536)
 const lingerTime = 2_000
+const lineEnd = '\r\n'
 const mostDiscarded = 65_536 // of a body after its answer; past it, closing is cheaper than reading on
 const parseProblems = {
   malformed: [400, 'malformed-request'],
@@ -242,7 +243,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     exchange.status = head.status
     this.#framing = this.#chooseFraming(exchange, head.status, contentLength)
     this.#bodyLeft = this.#framing === 'length' ? contentLength! : 0
-    let text = responseHeadText(head, exchange.hiddenFields)
+    let text = responseHeadText(head, exchange)
     if (this.#framing === 'chunked') text += 'transfer-encoding: chunked\r\n'
     else if (contentLength !== undefined && head.status !== 204)
       text += `content-length: ${contentLength}\r\n`
@@ -306,7 +307,8 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   /** The fields that the gateway adds, and the end of the head. */
   #ownFields(exchange: Exchange): string {
     let text = `x-request-id: ${exchange.requestId}\r\n`
-    for (const [name, value] of exchange.extraFields) text += `${name.raw}: ${value}\r\n`
+    for (const { lines } of exchange.fixedFields) text += lines
+    for (const [{ start }, value] of exchange.extraFields) text += start + value + lineEnd
     if (!this.#keepAlive) text += 'connection: close\r\n'
     else if (exchange.head.version === 10) text += 'connection: keep-alive\r\n'
     return `${text}\r\n`

@@ -27,6 +27,8 @@ export type HeaderKind = (typeof HeaderKind)[keyof typeof HeaderKind]
 export interface HeaderName {
   /** As it was sent. */
   readonly raw: string
+  /** `raw` and what stands between it and the value: a line of HTTP/1.1 begins so. */
+  readonly start: string
   readonly lower: string
   readonly kind: HeaderKind
 }
@@ -79,11 +81,13 @@ export function headerName(raw: string): HeaderName {
 }
 
 function learn(slice: string): HeaderName {
-  // A copy of its own: a slice would keep the whole head it was cut from in memory.
-  const raw = Buffer.from(slice, 'latin1').toString('latin1')
+  const raw = ownCopy(slice)
   const lower = raw.toLowerCase()
   const kind = /^[a-z0-9-]+$/.test(lower) ? (kinds.get(lower) ?? HeaderKind.other) : HeaderKind.ambiguous
-  const name = { raw, lower, kind }
+  const name = { raw, start: ownCopy(`${raw}: `), lower, kind }
   if (known.size < mostKnown) known.set(raw, name)
   return name
 }
+
+/** A slice would keep the whole head it was cut from in memory, and what was joined is copied together at every use. */
+const ownCopy = (text: string): string => Buffer.from(text, 'latin1').toString('latin1')

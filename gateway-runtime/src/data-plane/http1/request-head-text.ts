@@ -2,6 +2,8 @@ import type { Exchange } from '../exchange.ts'
 import { type FieldSink, writeRequestFields } from '../fields.ts'
 import type { HeaderName } from './header-name.ts'
 
+const lineEnd = '\r\n'
+
 class Lines implements FieldSink {
   text: string
 
@@ -10,7 +12,7 @@ class Lines implements FieldSink {
   }
 
   field(name: HeaderName, value: string): void {
-    this.text += `${name.raw}: ${value}\r\n`
+    this.text += name.start + value + lineEnd
   }
 }
 

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { Exchange } from '../exchange.ts'
 import { type FieldSink, writeResponseFields } from '../fields.ts'
 import type { HeaderName } from './header-name.ts'
 import type { MessageHead } from './parser.ts'
@@ -28,6 +29,8 @@ export function currentDate(): string {
 
 export const currentDateLine = (): string => `date: ${currentDate()}\r\n`
 
+const lineEnd = '\r\n'
+
 class Lines implements FieldSink {
   text: string
 
@@ -36,13 +39,13 @@ class Lines implements FieldSink {
   }
 
   field(name: HeaderName, value: string): void {
-    this.text += `${name.raw}: ${value}\r\n`
+    this.text += name.start + value + lineEnd
   }
 }
 
 /** Status line and fields of an upstream's answer, with Date where it is the final one; without framing and without the empty line. */
-export function responseHeadText(head: MessageHead, hidden?: readonly string[]): string {
+export function responseHeadText(head: MessageHead, exchange?: Pick<Exchange, 'hides'>): string {
   const lines = new Lines(statusLine(head.status))
-  const isDated = writeResponseFields(head, lines, hidden) || head.status < 200
+  const isDated = writeResponseFields(head, lines, exchange) || head.status < 200
   return isDated ? lines.text : lines.text + currentDateLine()
 }

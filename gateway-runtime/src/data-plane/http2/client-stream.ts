@@ -148,8 +148,7 @@ export class ClientStream extends Http2Stream implements Downstream {
     const { exchange } = this.#pipeline
     exchange.status = head.status
     this.#writeHead(head.status, this.#hasNoBody(head.status, contentLength), (block) => {
-      if (!writeResponseFields(head, block, exchange.hiddenFields))
-        block.field(date, currentDate(), 'literal')
+      if (!writeResponseFields(head, block, exchange)) block.field(date, currentDate(), 'literal')
       if (contentLength !== undefined && head.status !== 204)
         block.field(contentLengthName, String(contentLength), 'literal')
     })
@@ -165,6 +164,7 @@ export class ClientStream extends Http2Stream implements Downstream {
     this.connection.writeFields(this.id, endStream, (block) => {
       block.field(':status', String(status))
       write(block)
+      for (const fixed of exchange.fixedFields) fixed.write(block)
       for (const [name, value] of exchange.extraFields) block.field(name, value, 'literal')
       block.field(requestIdName, exchange.requestId, 'literal')
     })

@@ -1,13 +1,25 @@
 import { z } from 'zod'
 import { queryParameter, withoutParameter } from '../../data-plane/query-parameter.ts'
-import { defineCredentials, definePlugin, type Exchange, type ProblemReply } from '../contract.ts'
+import {
+  type Credential,
+  defineCredentials,
+  definePlugin,
+  type Exchange,
+  type ProblemReply,
+} from '../contract.ts'
 import { apiKeyHash } from './api-key.ts'
 import { commonSettings } from './common-settings.ts'
 
 const missing: ProblemReply = { status: 401, code: 'no-api-key', detail: 'This needs an API key.' }
 const unknown: ProblemReply = { status: 401, code: 'unknown-api-key', detail: 'This API key is not known.' }
 
-/** Knows consumers by API keys. A key is looked up by its SHA-256: how long that takes tells nothing of it. */
+/** Keys that are remembered with whose they are, on each worker. */
+const mostKnown = 10_000
+
+/**
+ * Knows consumers by API keys. A key is looked up by its SHA-256: how long that takes tells nothing of it. Those that
+ * were found right are remembered, so that each is hashed once.
+ */
 export const keyAuth = definePlugin({
   name: 'key-auth',
   order: 1250,
@@ -44,6 +56,16 @@ export const keyAuth = definePlugin({
       ...(config.key_in_header ? [{ name, isQuery: false }] : []),
       ...(config.key_in_query ? [{ name, isQuery: true }] : []),
     ])
+    const known = new Map<string, Credential>()
+    const find = (key: string): Credential | undefined => {
+      const remembered = known.get(key)
+      if (remembered) return remembered
+      const credential = gateway.credentials.get(apiKeyHash(key))
+      if (!credential) return undefined
+      if (known.size >= mostKnown) known.clear()
+      known.set(Buffer.from(key).toString(), credential) // a copy: the key may be a slice of the whole head
+      return credential
+    }
     const refuse = (exchange: Exchange, reply: ProblemReply) => {
       gateway.count('refused')
       exchange.setResponseHeader('www-authenticate', 'Key realm="gateway"')
@@ -61,7 +83,7 @@ export const keyAuth = definePlugin({
           const { name, isQuery } = place
           const key = isQuery ? queryParameter(request.query, name) : request.header(name)
           if (key === undefined) continue
-          const credential = gateway.credentials.get(apiKeyHash(key))
+          const credential = find(key)
           if (!credential) return refuse(exchange, unknown)
           exchange.authenticate(credential.consumer)
           if (config.hide_credentials) hide(exchange, place)

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { definePlugin } from '../contract.ts'
+import { definePlugin, type PluginRequest } from '../contract.ts'
 import { headerNameSchema } from './header-schema.ts'
+import { RandomTexts } from './random-texts.ts'
 
 const visible = /^[\x21-\x7e]{1,128}$/
 // https://www.w3.org/TR/trace-context-1 section 3.2: version, trace id, parent id, flags; ids of zeros alone are none.
@@ -39,11 +39,11 @@ export const correlationId = definePlugin({
       const { request } = exchange
       const given = request.header(config.header_name)
       const isKept = config.trust_client && given !== undefined && visible.test(given)
-      const id = isKept ? given : config.generator === 'uuid' ? newUuid() : exchange.requestId
+      const id = isKept ? given : config.generator === 'uuid' ? uuids.next() : exchange.requestId
       if (!isKept) request.setHeader(config.header_name, id)
       if (config.echo_downstream) exchange.setResponseHeader(config.header_name, id)
-      if (config.trace_context && !traceparent.test(request.header('traceparent') ?? '')) {
-        request.setHeader('traceparent', newTraceparent())
+      if (config.trace_context && !hasTrace(request)) {
+        request.setHeader('traceparent', traceparents.next())
         request.removeHeader('tracestate') // it belongs to a traceparent that was none
       }
       return undefined
@@ -51,29 +51,12 @@ export const correlationId = definePlugin({
   }),
 })
 
+function hasTrace(request: PluginRequest): boolean {
+  const given = request.header('traceparent')
+  return given !== undefined && traceparent.test(given)
+}
+
 /** Version 4 (RFC 9562 section 5.4). */
-function newUuid(): string {
-  const digits = randomHex(32)
-  const variant = '89ab'[Number.parseInt(digits[16]!, 16) & 3]
-  return (
-    `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-` +
-    `${variant}${digits.slice(17, 20)}-${digits.slice(20)}`
-  )
-}
-
+const uuids = new RandomTexts('xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx')
 /** Not sampled: nobody records it here. */
-const newTraceparent = (): string => `00-${randomHex(32)}-${randomHex(16)}-00`
-
-const poolBytes = 4_096
-let pool = ''
-let used = 0
-
-/** Random digits. They are taken many at a time from the system: each call of it costs a microsecond. */
-function randomHex(digits: number): string {
-  if (used + digits > pool.length) {
-    pool = randomBytes(poolBytes).toString('hex')
-    used = 0
-  }
-  used += digits
-  return pool.slice(used - digits, used)
-}
+const traceparents = new RandomTexts(`00-${'x'.repeat(32)}-${'x'.repeat(16)}-00`)

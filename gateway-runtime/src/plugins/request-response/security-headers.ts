@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { definePlugin } from '../contract.ts'
+import { definePlugin, responseFields } from '../contract.ts'
 import { headerNameSchema, headerValueSchema } from './header-schema.ts'
 
 const optionalValue = headerValueSchema.min(1).nullable()
@@ -44,22 +44,20 @@ export const securityHeaders = definePlugin({
   }),
   examples: [{ content_security_policy: "default-src 'self'; script-src {nonce}" }],
   create(config) {
-    const fixed = fixedFields(config)
     const hsts = config.strict_transport_security && hstsValue(config.strict_transport_security)
     const csp = config.content_security_policy
     const cspName = `content-security-policy${config.report_only ? '-report-only' : ''}`
     const hasNonce = csp?.includes('{nonce}') ?? false
+    const fixed = fixedFields(config)
+    if (csp !== null && !hasNonce) fixed.push([cspName, csp])
+    const plainFields = responseFields(fixed, config.remove)
+    const tlsFields = hsts
+      ? responseFields([...fixed, ['strict-transport-security', hsts]], config.remove)
+      : plainFields
     return {
       onRequest(exchange) {
-        for (const [name, value] of fixed) exchange.setResponseHeader(name, value)
-        for (const name of config.remove) exchange.removeResponseHeader(name)
-        if (hsts && exchange.request.scheme === 'https')
-          exchange.setResponseHeader('strict-transport-security', hsts)
-        if (csp === null) return undefined
-        if (!hasNonce) {
-          exchange.setResponseHeader(cspName, csp)
-          return undefined
-        }
+        exchange.applyResponseFields(exchange.request.scheme === 'https' ? tlsFields : plainFields)
+        if (csp === null || !hasNonce) return undefined
         const nonce = randomBytes(16).toString('base64')
         exchange.request.setHeader('x-csp-nonce', nonce)
         exchange.setResponseHeader(cspName, csp.replaceAll('{nonce}', `'nonce-${nonce}'`))
