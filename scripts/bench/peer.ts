@@ -20,6 +20,8 @@ export interface PeerSetup {
   readonly port: number
   /** Where the service is, on 127.0.0.1, over HTTP/1.1. */
   readonly upstreamPort: number
+  /** Redis Cluster, host:port; only where plugins are compared. */
+  readonly redis?: string
   /** For 127.0.0.1. */
   readonly certificate: CertificateFiles
   /** Where the gateway leaves a CPU profile of each thread; without it, it is not profiled. */

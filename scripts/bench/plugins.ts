@@ -1,5 +1,5 @@
 import type { Peer } from './peer.ts'
-import { gatewayWith } from './peers/gateway.ts'
+import { type BenchPlugin, gatewayWith } from './peers/gateway.ts'
 
 const unlimited = { limit: 1_000_000, period: 'second' }
 
@@ -7,12 +7,12 @@ const unlimited = { limit: 1_000_000, period: 'second' }
 const ordinarySet = [
   { name: 'correlation-id' },
   { name: 'key-auth' },
-  { name: 'rate-limiting', config: { ...unlimited, by: 'consumer' } },
+  { name: 'rate-limiting', config: { ...unlimited, by: 'consumer', sync: 'cluster' } },
   { name: 'security-headers' },
 ]
 
 /** Plugins one by one, as they are without more settings than they need. */
-const alone: readonly { readonly name: string; readonly config?: object }[] = [
+const alone: readonly BenchPlugin[] = [
   { name: 'acl', config: { allow: ['bench'] } },
   { name: 'bot-detection' },
   { name: 'compression' },

@@ -13,6 +13,7 @@ import { openIdleConnections, settle } from './idle-connections.ts'
 import { type Measured, measureInTurn, type Sample } from './measure.ts'
 import type { Peer, PeerSetup, Pin } from './peer.ts'
 import { cpuTime, residentMemory } from './process-cost.ts'
+import { startRedis } from './redis.ts'
 import { describeMachine, type Report, reportOf } from './report.ts'
 import { pathOf, type Scenario } from './scenarios.ts'
 import { Skipped, type Tools } from './tools.ts'
@@ -86,6 +87,7 @@ class Place {
   readonly #directory: string
   readonly #programs = new Set<Program>()
   #upstreamPort = 0
+  #redis: string | undefined
   #certificate: CertificateFiles = { certificate: '', key: '' }
 
   constructor(directory: string, options: BenchOptions) {
@@ -110,6 +112,12 @@ class Place {
         scenario: this.options.scenario,
       }),
     )
+    const { tools, scenario } = this.options
+    if (scenario.apiKey && tools.redis) {
+      const { program, address } = await startRedis(tools.redis, this.#pinTo(1), this.#directory)
+      this.#programs.add(program)
+      this.#redis = address
+    }
   }
 
   async start(peer: Peer): Promise<RunningPeer> {
@@ -125,6 +133,7 @@ class Place {
       port,
       upstreamPort: this.#upstreamPort,
       certificate: this.#certificate,
+      ...(this.#redis !== undefined && { redis: this.#redis }),
       ...(profileDirectory && { profileDirectory }),
     }
     const program = await peer.start(setup)

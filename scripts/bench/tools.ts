@@ -14,6 +14,8 @@ export interface Tools {
   readonly h2load?: string
   readonly haproxy?: string
   readonly caddy?: string
+  /** Only for plugins that count over a cluster. */
+  readonly redis?: string
 }
 
 /** Why a benchmark cannot run on this machine. */
@@ -40,10 +42,11 @@ export async function findTools(): Promise<Tools> {
     findProgram('wrk'),
     findProgram('taskset'),
   ])
-  const [h2load, haproxy, caddy] = await Promise.all([
+  const [h2load, haproxy, caddy, redis] = await Promise.all([
     findProgram('h2load'),
     findProgram('haproxy'),
     findProgram('caddy'),
+    findProgram('redis-server'),
   ])
   return {
     nginx: nginx!,
@@ -52,6 +55,7 @@ export async function findTools(): Promise<Tools> {
     ...(h2load && { h2load }),
     ...(haproxy && { haproxy }),
     ...(caddy && { caddy }),
+    ...(redis && { redis }),
   }
 }
 

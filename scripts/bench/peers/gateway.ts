@@ -14,16 +14,24 @@ const routesPerFile = 5_000
 /** A limit that rejects nothing: what all peers have. */
 const usualPlugins = [{ name: 'rate-limiting', config: { limit: 1_000_000, period: 'second' } }]
 
+export interface BenchPlugin {
+  readonly name: string
+  readonly config?: Readonly<Record<string, unknown>>
+}
+
+const needsRedis = (plugins: readonly BenchPlugin[]) =>
+  plugins.some(({ config }) => config?.sync === 'cluster')
+
 /** The gateway as it is built, with one worker. */
 export const gateway: Peer = gatewayWith('gateway', usualPlugins)
 
 /** The gateway with other plugins, under a name of its own. */
-export function gatewayWith(name: string, plugins: readonly object[]): Peer {
+export function gatewayWith(name: string, plugins: readonly BenchPlugin[]): Peer {
   return {
     name,
     leavesOut: [],
     version: async () => `${packageJson.version} on Node.js ${process.version.slice(1)}`,
-    cannot: () => undefined,
+    cannot: (_, tools) => (needsRedis(plugins) && !tools.redis ? 'redis-server is not installed' : undefined),
     async start(setup) {
       const [adminPort, statusPort] = (await freePorts(2)) as [number, number]
       const configDirectory = join(setup.directory, 'config')
@@ -53,8 +61,12 @@ const program = (profileDirectory: string | undefined) =>
 
 async function writeConfiguration(
   directory: string,
-  { scenario, port, upstreamPort, certificate }: PeerSetup,
-  { adminPort, statusPort, plugins }: { adminPort: number; statusPort: number; plugins: readonly object[] },
+  { scenario, port, upstreamPort, certificate, redis }: PeerSetup,
+  {
+    adminPort,
+    statusPort,
+    plugins,
+  }: { adminPort: number; statusPort: number; plugins: readonly BenchPlugin[] },
 ): Promise<void> {
   const tls = { protocol: 'https', ...certificate, http2: scenario.protocol === 'h2' }
   const configuration = {
@@ -63,6 +75,7 @@ async function writeConfiguration(
     status: { host: '127.0.0.1', port: statusPort },
     workers: 1,
     logs: { directory: './logs' },
+    ...(redis !== undefined && needsRedis(plugins) && { redis: { cluster: [redis] } }),
     limits: { connection_requests: 1_000_000_000, idle_timeout: '600s' },
     services: [{ name: 'orders', url: `http://127.0.0.1:${upstreamPort}` }],
     consumers: [{ name: 'bench', groups: ['bench'], credentials: { 'key-auth': [{ key: apiKey }] } }],
