@@ -1,10 +1,14 @@
 import { createServer, type RequestListener } from 'node:http'
 import { connect, createServer as createHttp2Server } from 'node:http2'
+import { createServer as createTcpServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { startGateway, type TestGateway } from '../../support/gateway.ts'
+import { flag, frame, type } from '../../support/http2-client.ts'
 import { freePort, listenOnFreePort } from '../../support/ports.ts'
 import { openRaw, statusOf } from '../../support/raw-client.ts'
+import { selfSigned } from '../../support/self-signed.ts'
 import { echo, silence, startUpstream, type Upstream } from '../../support/upstream.ts'
 
 const ended: (() => unknown)[] = []
@@ -37,6 +41,7 @@ async function gatewayFor(targets: string[], service: object, more: object = {})
   return gateway
 }
 
+const status103 = Buffer.concat([Buffer.from([0x08, 3]), Buffer.from('103')]) // RFC 7541 section 6.2.2
 const codeOf = async (answer: Response) => [answer.status, ((await answer.json()) as { code: string }).code]
 
 const metric = async (gateway: TestGateway, name: string) => {
@@ -78,6 +83,58 @@ describe('read_timeout', () => {
   })
 })
 
+describe('write_timeout', () => {
+  /** A target that takes no body: it reads no more than `onSocket` has it read. */
+  async function targetOf(onSocket: (socket: Socket) => void): Promise<number> {
+    const sockets: Socket[] = []
+    const server = createTcpServer((socket) => {
+      sockets.push(socket.on('error', () => {}))
+      onSocket(socket)
+    })
+    ended.push(() => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    })
+    return await listenOnFreePort(server)
+  }
+  const put = (gateway: TestGateway, bytes: number) =>
+    fetch(gateway.url, { method: 'PUT', body: Buffer.alloc(bytes), duplex: 'half' } as RequestInit)
+  const timeouts = { write_timeout: '400ms', retries: 0 }
+
+  test.each(['1.1', '2'])('runs while the target answers something, by HTTP/%s', async (version) => {
+    const port = await targetOf((socket) =>
+      socket.once('data', () => {
+        socket.pause()
+        const answer =
+          version === '2'
+            ? Buffer.concat([frame(type.settings, 0, 0), frame(type.headers, flag.endHeaders, 1, status103)])
+            : 'HTTP/1.1 103 Early Hints\r\n\r\n'
+        // When the gateway has filled what it may send.
+        setTimeout(() => socket.write(answer), 150)
+      }),
+    )
+    const gateway = await gatewayFor([`127.0.0.1:${port}`], { http_version: version, ...timeouts })
+    expect(await codeOf(await put(gateway, 20_000_000))).toEqual([504, 'upstream-write-timeout'])
+  })
+
+  test('runs for a body that came before the connection was there', async () => {
+    const certificate = await selfSigned('late.test')
+    const port = await targetOf((socket) => {
+      // Meanwhile all of the body comes that the gateway takes ahead.
+      setTimeout(() => {
+        new TLSSocket(socket, { isServer: true, ALPNProtocols: ['h2'], ...certificate }).on('error', () => {})
+      }, 300)
+    })
+    const gateway = await gatewayFor([`127.0.0.1:${port}`], {
+      protocol: 'https',
+      tls_verify: false,
+      http_version: '2',
+      ...timeouts,
+    })
+    expect(await codeOf(await put(gateway, 200_000))).toEqual([504, 'upstream-write-timeout'])
+  })
+})
+
 describe('try_timeout', () => {
   test('is followed by another target', async () => {
     const silent = await upstreamOf(silence)
@@ -90,7 +147,7 @@ describe('try_timeout', () => {
 
   test('says so where all have been tried', async () => {
     const silent = await upstreamOf(silence)
-    const gateway = await gatewayFor([silent.target], { try_timeout: '50ms', retries: 2 })
+    const gateway = await gatewayFor([silent.target], { try_timeout: '300ms', retries: 2 })
     expect(await codeOf(await fetch(gateway.url))).toEqual([504, 'upstream-try-timeout'])
     expect(silent.requests).toHaveLength(3)
   })

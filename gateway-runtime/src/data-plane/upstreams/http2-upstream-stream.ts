@@ -99,13 +99,22 @@ export class Http2UpstreamStream extends Http2Stream implements UpstreamStream {
   }
 
   onConnected(): void {
+    this.#connection.untouch(this)
     this.#awaitAnswer()
   }
 
-  /** Until the request is complete, the side of the client watches over who is silent. */
+  /**
+   * Until the request is complete, the side of the client watches over who is silent; but not while the target takes
+   * no more, whatever it answers meanwhile.
+   */
   #awaitAnswer(): void {
-    if (!this.localClosed) this.#connection.untouch(this)
-    else if (!this.#paused) this.#connection.touch(this, this.#timeouts.readTimeout)
+    if (this.localClosed) {
+      if (!this.#paused) this.#connection.touch(this, this.#timeouts.readTimeout)
+    } else if (this.hasRoom) {
+      this.#connection.untouch(this)
+    } else if (this.deadline === Number.POSITIVE_INFINITY) {
+      this.#connection.touch(this, this.#timeouts.writeTimeout)
+    }
   }
 
   onDrain(): void {

@@ -174,13 +174,20 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
 
   #onConnect(): void {
     this.#connected = true
+    this.#wheel.clear(this)
     this.#awaitRead()
   }
 
-  /** In a tunnel, and until the request is complete, the side of the client watches over who is silent. */
+  /**
+   * In a tunnel, and until the request is complete, the side of the client watches over who is silent; but not while
+   * the target takes no more, whatever it answers meanwhile.
+   */
   #awaitRead(): void {
-    if (this.#inTunnel || !this.#requestSent) this.#wheel.clear(this)
-    else if (this.#timeouts) this.#wheel.set(this, this.#timeouts.readTimeout)
+    if (this.#timeouts && !this.#inTunnel && this.#requestSent)
+      this.#wheel.set(this, this.#timeouts.readTimeout)
+    else if (this.#inTunnel || this.#writer.hasRoom) this.#wheel.clear(this)
+    else if (this.#timeouts && this.deadline === Number.POSITIVE_INFINITY)
+      this.#wheel.set(this, this.#timeouts.writeTimeout)
   }
 
   #onDrain(): void {
