@@ -9,7 +9,7 @@ import { pluginIdOf } from './plugin-id.ts'
 import { isPattern, patternProblem } from './route-pattern.ts'
 import { type Collection, configurationSchema, entitySchemas, listenerSchema } from './schema.ts'
 import { validate } from './schema-problems.ts'
-import type { Path, Place } from './yaml-source.ts'
+import type { Path, Place } from './yaml-document.ts'
 
 /*
  * What a schema cannot say: names that must be there, or be there once. These checks read values that may be of any

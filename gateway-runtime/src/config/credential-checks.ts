@@ -2,7 +2,7 @@ import { plugins } from '../plugins/registry.ts'
 import { isMapping } from './merge.ts'
 import { suggestion } from './nearest.ts'
 import { validate } from './schema-problems.ts'
-import type { Path } from './yaml-source.ts'
+import type { Path } from './yaml-document.ts'
 
 /** A consumer as it is written. */
 interface WrittenConsumer {

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
+import { withList } from './edit-list.ts'
 import { EditRefused } from './flow-collection.ts'
 import type { FolderContents } from './folder.ts'
 import { isMapping } from './merge.ts'
 import { pluginIdOf } from './plugin-id.ts'
 import type { Collection } from './schema.ts'
-import { type ListEntry, YamlEditor } from './yaml-editor.ts'
+import type { ListEntry } from './yaml-editor.ts'
 import { YamlSource } from './yaml-source.ts'
 
 /*
@@ -101,13 +102,11 @@ function fileFor(files: readonly ListFile[], collection: Collection): ListFile {
 
 function change(
   contents: FolderContents,
-  { source }: ListFile,
+  { source, items }: ListFile,
   collection: Collection,
   entries: readonly ListEntry[],
 ): FolderContents {
-  const editor = new YamlEditor(source)
-  editor.setList(collection, entries)
-  const text = editor.toString()
+  const text = withList(source, collection, items, entries)
   const expected = { ...(source.value as object), [collection]: entries.map(({ value }) => value) }
   if (!says(source.file, text, expected)) {
     throw new EditRefused(

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { readTextFile, UnreadableFile } from './text-file.ts'
-import type { Path } from './yaml-source.ts'
+import type { Path } from './yaml-document.ts'
 
 /** Says that a reference cannot be resolved. */
 export type ReportReference = (path: Path, message: string) => void

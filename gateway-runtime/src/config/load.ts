@@ -23,7 +23,8 @@ import {
   type TlsFiles,
   tlsFileProblems,
 } from './tls-files.ts'
-import { type Path, YamlSource } from './yaml-source.ts'
+import type { Path } from './yaml-document.ts'
+import { YamlSource } from './yaml-source.ts'
 
 /** A configuration that was read and found right. */
 export interface LoadedConfiguration {

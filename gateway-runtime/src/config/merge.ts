@@ -1,6 +1,7 @@
 import type { ProblemList } from './configuration-error.ts'
 import { display } from './schema-problems.ts'
-import type { Path, Place, YamlSource } from './yaml-source.ts'
+import type { Path, Place } from './yaml-document.ts'
+import type { YamlSource } from './yaml-source.ts'
 
 /** Keys whose lists, of all files, are put one behind the other. Any other key stands in one file. */
 export const listKeys = [

@@ -13,7 +13,7 @@ import {
   type YAMLSeq,
 } from 'yaml'
 import { EditRefused, FlowCollection } from './flow-collection.ts'
-import type { YamlSource } from './yaml-source.ts'
+import type { YamlDocument } from './yaml-document.ts'
 import { blockText, flowText, isContainer, scalarText, type YamlStyle } from './yaml-text.ts'
 
 type Members = Readonly<Record<string, unknown>>
@@ -35,18 +35,15 @@ interface Change {
  * quoting and indentation of all else stay to the byte.
  */
 export class YamlEditor {
-  readonly #source: YamlSource
+  readonly #source: YamlDocument
   readonly #text: string
   readonly #style: YamlStyle
   readonly #changes: Change[] = []
 
-  constructor(source: YamlSource) {
+  constructor(source: YamlDocument, style: YamlStyle) {
     this.#source = source
     this.#text = source.text
-    this.#style = {
-      newline: this.#text.includes('\r\n') ? '\r\n' : '\n',
-      padded: !/\{[^\s{}]/.test(this.#text) || /\{ /.test(this.#text),
-    }
+    this.#style = style
   }
 
   /** The text with all changes. */
@@ -361,7 +358,7 @@ const keptEntries = (entries: readonly ListEntry[]) =>
   new Map(entries.flatMap((entry) => (entry.from === undefined ? [] : [[entry.from, entry] as const])))
 
 /** Which entries of a list stay: those at their index where the length is the same, else those that are equal. */
-function alignment(node: YAMLSeq, values: readonly unknown[], source: YamlSource): ListEntry[] {
+function alignment(node: YAMLSeq, values: readonly unknown[], source: YamlDocument): ListEntry[] {
   if (node.items.length === values.length) return values.map((value, from) => ({ from, value }))
   let next = 0
   const entries: ListEntry[] = []

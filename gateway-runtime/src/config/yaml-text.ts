@@ -8,6 +8,12 @@ export interface YamlStyle {
   readonly padded: boolean
 }
 
+/** How a file is written. */
+export const styleOf = (text: string): YamlStyle => ({
+  newline: text.includes('\r\n') ? '\r\n' : '\n',
+  padded: !/\{[^\s{}]/.test(text) || /\{ /.test(text),
+})
+
 /** Longest flow collection that is written within a block. */
 const longestFlow = 72
 
