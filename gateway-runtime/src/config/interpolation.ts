@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { remembered } from './remembered.ts'
 import { readTextFile, UnreadableFile } from './text-file.ts'
 import type { Path } from './yaml-document.ts'
 
@@ -13,7 +14,7 @@ const isName = (path: Path) => path.length === 3 && typeof path[1] === 'number' 
 /**
  * Replaces `${env:NAME}` by a variable of the environment and `${file:PATH}` by the content of a file, without the
  * newline at its end, in all texts of a value but names of entities. Relative paths begin at `folder`. A reference
- * that cannot be resolved is reported and stays.
+ * that cannot be resolved is reported and stays. Values without any stay the same objects.
  */
 export function interpolate(value: unknown, folder: string, report: ReportReference): unknown {
   const walk = (value: unknown, path: Path): unknown => {
@@ -26,12 +27,20 @@ export function interpolate(value: unknown, folder: string, report: ReportRefere
         return whole
       })
     }
+    if (typeof value !== 'object' || value === null || isPlain(value)) return value
     if (Array.isArray(value)) return value.map((item, index) => walk(item, [...path, index]))
-    if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item, [...path, key])]))
   }
   return walk(value, [])
 }
+
+/** Whether nothing in a mapping or list is a reference. */
+const isPlain: (value: object) => boolean = remembered((value) =>
+  Object.values(value).every((item) => {
+    if (typeof item === 'string') return !item.includes('${')
+    return typeof item !== 'object' || item === null || isPlain(item)
+  }),
+)
 
 type Found = { readonly text: string } | { readonly problem: string }
 

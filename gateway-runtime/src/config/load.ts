@@ -7,14 +7,7 @@ import { type FolderContents, readFolder } from './folder.ts'
 import { interpolate } from './interpolation.ts'
 import { merge } from './merge.ts'
 import { checkReachability } from './reachability.ts'
-import {
-  type Configuration,
-  certificateSchema,
-  configurationSchema,
-  listenerSchema,
-  serviceSchema,
-} from './schema.ts'
-import { validate } from './schema-problems.ts'
+import { type Configuration, certificateSchema, listenerSchema, serviceSchema } from './schema.ts'
 import {
   authoritiesProblem,
   certificateHosts,
@@ -23,6 +16,7 @@ import {
   type TlsFiles,
   tlsFileProblems,
 } from './tls-files.ts'
+import { validateConfiguration } from './validate-configuration.ts'
 import type { Path } from './yaml-document.ts'
 import { YamlSource } from './yaml-source.ts'
 
@@ -75,7 +69,7 @@ export function loadConfiguration(folder: string, options: LoadOptions = {}): Lo
     unresolved.add(path.join('\0'))
     report(path, message)
   })
-  const result = validate(configurationSchema, value, merged.value)
+  const result = validateConfiguration(value, merged.value)
   if (!result.success) {
     for (const { path, message, at } of result.problems) {
       if (!unresolved.has(path.join('\0'))) report(path, message, at)
@@ -187,5 +181,5 @@ function withPemPaths<Entry extends object>(
     const setting = entry[key]
     return typeof setting === 'string' ? [[key, pemPath(folder, setting)] as const] : []
   })
-  return { ...entry, ...Object.fromEntries(paths) }
+  return paths.length === 0 ? entry : { ...entry, ...Object.fromEntries(paths) }
 }

@@ -1,4 +1,5 @@
 import { ownList } from './packed-snapshot.ts'
+import { remembered } from './remembered.ts'
 import { isPattern, patternSource } from './route-pattern.ts'
 import type { Route } from './schema.ts'
 import type { CompiledRoute, PathMatcher, ValueMatcher } from './snapshot.ts'
@@ -10,8 +11,8 @@ export type RouteConditions = Pick<
 >
 
 /** The conditions of a route as it is written. */
-export function compileConditions(route: Route): RouteConditions {
-  return {
+export const compileConditions = remembered(
+  (route: Route): RouteConditions => ({
     paths: ownList(route.paths.map(compilePath)),
     hosts: ownList(route.hosts.map((host) => host.toLowerCase())),
     methods: ownList(route.methods),
@@ -20,8 +21,8 @@ export function compileConditions(route: Route): RouteConditions {
     ),
     query: ownList(entriesByName(route.query).map(([name, texts]) => compileValues(name, texts))),
     priority: route.priority,
-  }
-}
+  }),
+)
 
 function compilePath(text: string): PathMatcher {
   if (isPattern(text)) return { kind: 'regex', source: patternSource(text) }

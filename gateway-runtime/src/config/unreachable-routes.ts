@@ -3,6 +3,7 @@ import { RequestConditions, type RoutableRequest } from '../data-plane/route-con
 import { Router } from '../data-plane/router.ts'
 import { PatternExtent } from './pattern-extent.ts'
 import { patternSample } from './pattern-sample.ts'
+import { remembered } from './remembered.ts'
 import type { RouteConditions } from './route-conditions.ts'
 import { entriesInOrder, pathText, prefixOf, type RouteEntry } from './route-order.ts'
 import type { PathMatcher, ValueMatcher } from './snapshot.ts'
@@ -163,12 +164,14 @@ class Coverage<R extends RouteConditions> {
   #way(route: R, path: PathMatcher): Way<R> {
     const conditions = this.#conditions.get(route) ?? new ConditionsExtent(route)
     this.#conditions.set(route, conditions)
-    const pattern = path.kind === 'regex' ? new PatternExtent(path.source) : undefined
+    const pattern = path.kind === 'regex' ? extentOfPath(path) : undefined
     const start =
       path.kind === 'regex' ? pattern!.start : path.kind === 'exact' ? path.path : prefixOf(path.path)
     return { route, conditions, start, pattern }
   }
 }
+
+const extentOfPath = remembered(({ source }: PathMatcher & { kind: 'regex' }) => new PatternExtent(source))
 
 /** The host itself, the wildcards that take it, and any. */
 function* hostsAround(host: string): Iterable<string> {

@@ -10,6 +10,7 @@ import {
   namedPluginFiles,
   replaceConfiguration,
 } from '../../config/index.ts'
+import type { Current } from '../configuration-store.ts'
 import type { AdminApiOptions } from './admin-api.ts'
 import { authorOf, requireMatch, withKeyFiles } from './changes.ts'
 import { type Entity, objectOf, warningsSince } from './entities.ts'
@@ -83,15 +84,18 @@ async function apply(
     requireSameCode(contents, after)
     return after
   }
-  const planned = await store.preview(checked)
-  const changes = differences(before!.shown, planned.loaded.shown)
-  const isSame = changes.length === 0
-  const warnings = warningsSince(before!.warnings, planned.loaded.warnings)
-  const answer = { changes: maskedChanges(changes), warnings, snapshot: planned.snapshot.version }
-  if (isOn(query.dry_run)) return { dry_run: true, ...answer }
-  if (isOn(query.check_hash) && isSame) {
-    reply.code(304)
-    return undefined
+  const answer = ({ loaded, snapshot }: Current) => ({
+    changes: maskedChanges(differences(before!.shown, loaded.shown)),
+    warnings: warningsSince(before!.warnings, loaded.warnings),
+    snapshot: snapshot.version,
+  })
+  if (isOn(query.dry_run)) return { dry_run: true, ...answer(await store.preview(checked)) }
+  if (isOn(query.check_hash)) {
+    const { changes } = answer(await store.preview(checked))
+    if (changes.length === 0) {
+      reply.code(304)
+      return undefined
+    }
   }
   const path = request.url.split('?')[0]!
   const next = await store.change(checked, { author: authorOf(principal), request: `POST ${path}` })
@@ -102,7 +106,7 @@ async function apply(
     snapshot: next.snapshot.version,
   })
   reply.code(201).header('etag', etagOf(next.loaded.shown))
-  return answer
+  return answer(next)
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type Collection, entityName, type LoadedConfiguration } from '../../config/index.ts'
 import { isMapping } from '../../config/merge.ts'
+import { remembered } from '../../config/remembered.ts'
 import type { Entity } from './entities.ts'
 import { derivedId, isUuid } from './ids.ts'
 
@@ -21,6 +22,21 @@ interface Records {
   readonly all: readonly EntityRecord[]
   readonly byId: ReadonlyMap<string, EntityRecord>
   readonly byKey: ReadonlyMap<string, EntityRecord>
+}
+
+/** What an entity of a collection is called: its id and its key. */
+const calledIn = (collection: Collection) =>
+  remembered((entity: Entity) => {
+    const key = entityName(collection, entity)
+    return { key, id: typeof entity.id === 'string' ? entity.id : derivedId(collection, key) }
+  })
+const called: Readonly<Record<Collection, ReturnType<typeof calledIn>>> = {
+  services: calledIn('services'),
+  routes: calledIn('routes'),
+  upstreams: calledIn('upstreams'),
+  consumers: calledIn('consumers'),
+  plugins: calledIn('plugins'),
+  certificates: calledIn('certificates'),
 }
 
 const known = new WeakMap<LoadedConfiguration, EntityIndex>()
@@ -61,12 +77,10 @@ export class EntityIndex {
     const entities = ((this.loaded.shown as Readonly<Record<string, unknown>>)[collection] ?? []) as Entity[]
     const complete = this.loaded.configuration[collection] as readonly unknown[]
     const all = entities.map((entity, position): EntityRecord => {
-      const key = entityName(collection, entity)
       let full: Entity | undefined
       return {
         collection,
-        id: typeof entity.id === 'string' ? entity.id : derivedId(collection, key),
-        key,
+        ...called[collection](entity),
         entity,
         get full() {
           full ??= unresolved(complete[position], entity) as Entity
