@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostRecord } from './record.ts'
@@ -24,6 +24,8 @@ export async function mountRoot(host: HostRecord, shared: string, authorizedKey:
   const inside = (path: string) => join(host.root, path)
   writeFileSync(inside('etc/hostname'), `${host.name}\n`)
   writeFileSync(inside('etc/hosts'), `127.0.0.1 localhost\n${host.address} ${host.name}\n::1 localhost\n`)
+  // Addresses are given from outside: what waits for a network would wait for two minutes.
+  symlinkSync('/dev/null', inside('etc/systemd/system/systemd-networkd-wait-online.service'))
   mkdirSync(inside('root/.ssh'), { recursive: true, mode: 0o700 })
   writeFileSync(inside('root/.ssh/authorized_keys'), authorizedKey, { mode: 0o600 })
   await run('ssh-keygen', [
