@@ -134,7 +134,7 @@ await_redis() { # ADDRESS:PORT
     [ "$(of_server "$1" ping 2>/dev/null)" != PONG ] || return 0
     sleep 0.25
   done
-  fail "Redis at $1 does not answer within 30 s: \${2:-is its host up, and does its firewall let this one in}?"
+  fail "Redis at $1 does not answer within 30 s: \${2:-is its host up, does its firewall let this one in, and was it set up with the same secret (else raise redis.secret_version)}?"
 }
 cluster_info() { of_server "$1" cluster info | tr -d '\\r' | sed -n "s/^$2://p"; }`
 
