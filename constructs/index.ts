@@ -46,6 +46,7 @@ export {
   type HostRole,
   hostsOf,
   redisServers,
+  says,
 } from './hosts/cluster.ts'
 export { clusterProblems } from './hosts/cluster-problems.ts'
 export { HostsGateway, type HostsGatewayProps, type SshAccess } from './hosts/gateway.ts'

@@ -77,9 +77,10 @@ function withFolder<Result>(folder: string, run: () => Result): Result {
 
 function readRepository(folder: string, environment: Environment): AptRepository | undefined {
   if (environment.target === 'local' || !environment.apt_repository) return undefined
-  const { url, suite, component, signing_key: keyFile } = environment.apt_repository
+  const { url, suite, component, version, signing_key: keyFile } = environment.apt_repository
   try {
-    return { url, suite, component, signingKey: readFileSync(join(folder, keyFile), 'utf8') }
+    const signingKey = readFileSync(join(folder, keyFile), 'utf8')
+    return { url, suite, component, signingKey, ...(version !== undefined && { version }) }
   } catch (error) {
     const path = 'apt_repository.signing_key'
     const message = `${path}: ${keyFile} cannot be read: ${(error as NodeJS.ErrnoException).code}`

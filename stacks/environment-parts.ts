@@ -1,5 +1,5 @@
 import { z } from '@gatehouse/gateway-runtime/config'
-import { isNetwork } from '../constructs/host-bootstrap/index.ts'
+import { isNetwork, isPackageVersion } from '../constructs/host-bootstrap/index.ts'
 
 /* What environments of several targets have in common. */
 
@@ -15,13 +15,18 @@ export const domain = z
 const aptRepository = z.strictObject({
   url: z
     .string()
-    .regex(/^https:\/\//, 'expected an https address')
-    .describe('Base address of the repository.'),
+    .regex(/^https?:\/\//, 'expected an http or https address')
+    .describe('Base address of the repository; signed, so that http does no harm.'),
   suite: z.string().default('stable'),
   component: z.string().default('main'),
   signing_key: z
     .string()
     .describe('File with the public key of the repository, ASCII-armoured, in this folder.'),
+  version: z
+    .string()
+    .refine(isPackageVersion, 'expected a version such as 1.2.3')
+    .optional()
+    .describe('Version of gateway-runtime; the newest when a host is set up, which then stays.'),
 })
 
 export const hosted = {

@@ -1,4 +1,4 @@
-import { hostsOf, redisServers, redisSettings } from '../constructs/index.ts'
+import { hostsOf, redisServers, redisSettings, says } from '../constructs/index.ts'
 import type { HostsEnvironment } from './environment.ts'
 
 /**
@@ -10,19 +10,20 @@ export function withEdges(
   { hosts }: HostsEnvironment,
 ): Map<string, string> {
   const edges = hostsOf(hosts, 'edge').map(({ address }) => `'${address}'`)
-  const isSaid = [...files.values()].some((text) => /^trusted_proxies:/m.test(text))
-  if (edges.length === 0 || isSaid) return new Map(files)
+  if (edges.length === 0 || says(Object.fromEntries(files), 'trusted_proxies')) return new Map(files)
   const text = `# Made by the deployment.\ntrusted_proxies: [${edges.join(', ')}]\n`
   return new Map([...files, ['gatehouse-edges.yaml', text]])
 }
 
-/** The same with the settings of Redis, which nodes get too, but for the password: it is on the nodes alone. */
+/** The same with the settings of Redis, which nodes get too, but for the secrets: they are on the nodes alone. */
 export function withRedis(
   files: ReadonlyMap<string, string>,
   { hosts }: HostsEnvironment,
 ): Map<string, string> {
   const servers = redisServers(hostsOf(hosts, 'redis'))
   if (servers.length === 0) return new Map(files)
-  const text = redisSettings(servers).replace(/\$\{file:[^}]*\}/, 'on-the-node')
+  const sharesCertificates = !says(Object.fromEntries(files), 'certificate_store')
+  const anyKey = Buffer.alloc(32).toString('base64')
+  const text = redisSettings(servers, sharesCertificates).replaceAll(/\$\{file:[^}]*\}/g, anyKey)
   return new Map([...files, ['gatehouse-redis.yaml', text]])
 }

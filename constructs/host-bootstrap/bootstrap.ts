@@ -1,6 +1,7 @@
 import { audit } from './audit.ts'
 import { awsFiles, prepareAws } from './aws-agent.ts'
 import { ensureCertificate } from './certificate.ts'
+import { configurationFiles, putConfiguration } from './configuration.ts'
 import { type HostDescription, type HostFile, isGateway, problemsOf } from './description.ts'
 import { edgeFiles, startEdge } from './edge.ts'
 import { applyFirewall, firewallFiles, keepFirewall } from './iptables.ts'
@@ -11,7 +12,7 @@ import { runningFunctions } from './running.ts'
 import { putSecrets, readSecrets } from './secrets.ts'
 import { hereDocument, quote } from './shell.ts'
 import { applySysctl, sysctlFiles } from './sysctl.ts'
-import { serviceFiles, startService } from './systemd.ts'
+import { startService } from './systemd.ts'
 
 /** What gives a bare Debian or Ubuntu host its roles. */
 export interface HostBootstrap {
@@ -31,10 +32,9 @@ umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 backups=/var/backups/gateway
 changed= # whether this run has changed anything
-pending=/var/lib/gateway-bootstrap/pending # exists from the first change until all that is on this host runs with them
 say() { printf 'gateway-bootstrap: %s\\n' "$*" >&2; }
 fail() { say "stopped: $*"; exit 1; }
-will_change() { changed=yes && mkdir -p -- "$(dirname -- "$pending")" && : >"$pending"; }
+will_change() { changed=yes; }
 put_file() { # PATH MODE OWNER, content on standard input; a file that differs is kept in $backups
   local path=$1 mode=$2 owner=$3 new
   mkdir -p -- "$(dirname -- "$path")"
@@ -57,8 +57,7 @@ put_file() { # PATH MODE OWNER, content on standard input; a file that differs i
   say "wrote $path"
 }`
 
-const done = `rm -f -- "$pending"
-if [ -n "$changed" ]; then say 'this host is ready'; else say 'this host is ready; nothing had to be changed'; fi`
+const done = `if [ -n "$changed" ]; then say 'this host is ready'; else say 'this host is ready; nothing had to be changed'; fi`
 
 const putFile = ({ path, mode, owner, content }: HostFile) =>
   `put_file ${quote(path)} ${mode} ${owner} ${hereDocument(content)}`
@@ -70,19 +69,19 @@ const putFile = ({ path, mode, owner, content }: HostFile) =>
 export function renderHostBootstrap(host: HostDescription): HostBootstrap {
   const problems = problemsOf(host)
   if (problems.length > 0) throw new Error(`host bootstrap: ${problems.join('; ')}`)
-  // The service and its configuration come last: nothing of a host that is not ready for them is touched.
+  // The service and its configuration come late: nothing of a host that is not ready for them is touched.
   const before = repositoryFiles(host)
   const gateway = isGateway(host)
   const after = [
     ...sysctlFiles(),
     ...firewallFiles(host),
-    ...(gateway ? [...logVolumeFiles(host), ...awsFiles(host), ...serviceFiles(host)] : []),
+    ...(gateway ? [...logVolumeFiles(host), ...awsFiles(host)] : []),
   ]
-  // Behind the service, which need not start anew when they change.
   const [ofRedis, ofEdge] = [redisFiles(host), edgeFiles(host)]
+  const configuration = gateway ? configurationFiles(host) : []
   const steps = [
     preamble,
-    ...runningFunctions(host),
+    runningFunctions,
     audit(host),
     ...readSecrets(host),
     ...(gateway ? auditLogVolume(host) : []),
@@ -92,13 +91,24 @@ export function renderHostBootstrap(host: HostDescription): HostBootstrap {
     applySysctl(),
     ...(gateway ? [applyLogVolume(host)] : []),
     applyFirewall(),
-    ...(gateway ? [ensureCertificate(), ...prepareAws(host), ...putSecrets(host), startService()] : []),
     ...ofRedis.map(putFile),
     ...startRedis(host),
+    ...(gateway
+      ? [
+          ensureCertificate(),
+          ...prepareAws(host),
+          ...putSecrets(host),
+          ...putConfiguration(host),
+          startService(host),
+        ]
+      : []),
     ...ofEdge.map(putFile),
     ...startEdge(host),
     keepFirewall(),
     done,
   ]
-  return { files: [...before, ...after, ...ofRedis, ...ofEdge], script: `${steps.join('\n\n')}\n` }
+  return {
+    files: [...before, ...after, ...ofRedis, ...configuration, ...ofEdge],
+    script: `${steps.join('\n\n')}\n`,
+  }
 }

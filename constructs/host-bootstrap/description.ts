@@ -4,7 +4,7 @@ import { type RedisRole, redisProblems } from './redis.ts'
 
 /** A signed apt repository that holds the package `gateway-runtime`. */
 export interface AptRepository {
-  /** Base address, https only: `https://packages.example.com/debian`. */
+  /** Base address: `https://packages.example.com/debian`. With http, the signature alone says what is genuine. */
   readonly url: string
   /**
    * Suite of the repository.
@@ -18,6 +18,11 @@ export interface AptRepository {
   readonly component?: string
   /** Public key of the repository, ASCII-armoured. A repository without one is never trusted. */
   readonly signingKey: string
+  /**
+   * Version of `gateway-runtime` that hosts have.
+   * @default the newest when a host is set up; it then stays
+   */
+  readonly version?: string
 }
 
 /** What a host is to be, in one role or several: everything that `renderHostBootstrap` needs to know. */
@@ -155,13 +160,22 @@ export function problemsOf(host: HostDescription): string[] {
   return host.aptRepository ? [...problems, ...aptProblems(host.aptRepository)] : problems
 }
 
+/** Whether a text is a version as dpkg takes it (deb-version(7)), without an epoch. */
+export const isPackageVersion = (text: string) => /^\d[A-Za-z0-9.+~-]{0,63}$/.test(text)
+
 const isDevice = (path: string) =>
   /^\/dev\/[A-Za-z0-9._:@+=/-]{1,200}$/.test(path) && !path.split('/').includes('..')
 
-function aptProblems({ url, suite = 'stable', component = 'main', signingKey }: AptRepository): string[] {
+function aptProblems(repository: AptRepository): string[] {
+  const { url, suite = 'stable', component = 'main', signingKey, version } = repository
   const problems: string[] = []
-  if (!/^https:\/\/[A-Za-z0-9.-]+(:\d{1,5})?(\/[A-Za-z0-9._~/-]*)?$/.test(url)) {
-    problems.push(`aptRepository.url: expected an https address without query, got ${JSON.stringify(url)}`)
+  if (!/^https?:\/\/[A-Za-z0-9.-]+(:\d{1,5})?(\/[A-Za-z0-9._~/-]*)?$/.test(url)) {
+    problems.push(
+      `aptRepository.url: expected an http or https address without query, got ${JSON.stringify(url)}`,
+    )
+  }
+  if (version !== undefined && !isPackageVersion(version)) {
+    problems.push(`aptRepository.version: expected a version such as 1.2.3, got ${JSON.stringify(version)}`)
   }
   for (const [key, value] of Object.entries({ suite, component })) {
     if (!/^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$/.test(value)) {

@@ -1,6 +1,12 @@
 export { lifecycleHooks } from './aws-agent.ts'
 export { type HostBootstrap, renderHostBootstrap } from './bootstrap.ts'
-export { type AptRepository, type HostDescription, type HostFile, isNetwork } from './description.ts'
+export {
+  type AptRepository,
+  type HostDescription,
+  type HostFile,
+  isNetwork,
+  isPackageVersion,
+} from './description.ts'
 export type { EdgeRole, VirtualIp } from './edge.ts'
 export { type RedisRole, type RedisServer, redisSettings } from './redis.ts'
 export { secretNames } from './secrets.ts'

@@ -89,6 +89,7 @@ export const firewallFiles = (host: HostDescription): HostFile[] => [
   { path: '/etc/systemd/system/gateway-firewall.service', mode: '0644', owner: 'root:root', content: unit },
 ]
 
+const firewallUnit = 'gateway-firewall.service'
 const guard = 'gateway-firewall-undo'
 const before = '/run/gateway-firewall'
 
@@ -97,17 +98,19 @@ const before = '/run/gateway-firewall'
  * such as with the session of who runs it, the rules from before are back after three minutes.
  */
 export const applyFirewall = () => `say 'firewall'
+rule_files=(${directory}/rules.v4 ${directory}/rules.v6)
 iptables-restore --noflush --test ${directory}/rules.v4 || fail 'iptables refused ${directory}/rules.v4 (see above); the old rules stay'
 ip6tables-restore --noflush --test ${directory}/rules.v6 || fail 'ip6tables refused ${directory}/rules.v6 (see above); the old rules stay'
-if [ -e "$pending" ] || ! systemctl is-active --quiet gateway-firewall.service; then
+if ! runs_with ${firewallUnit} "\${rule_files[@]}"; then
   will_change
   iptables-save -t filter >${before}.v4
   ip6tables-save -t filter >${before}.v6
   systemctl stop ${guard}.timer 2>/dev/null || true
   systemd-run --quiet --collect --unit=${guard} --on-active=180 /bin/sh -c 'iptables-restore ${before}.v4; ip6tables-restore ${before}.v6; systemctl stop gateway-firewall.service'
-  systemctl restart gateway-firewall.service || fail 'the firewall did not load: journalctl -u gateway-firewall'
+  systemctl restart ${firewallUnit} || fail 'the firewall did not load: journalctl -u gateway-firewall'
 fi`
 
 /** Bash that makes the rules stay, also over the next start. */
 export const keepFirewall = () => `systemctl stop ${guard}.timer 2>/dev/null || true
-systemctl enable --quiet gateway-firewall.service`
+systemctl enable --quiet ${firewallUnit}
+now_runs_with ${firewallUnit} "\${rule_files[@]}"`

@@ -1,4 +1,11 @@
-import { type HostDescription, type HostFile, isGateway, packageName, program } from './description.ts'
+import {
+  type HostDescription,
+  type HostFile,
+  isGateway,
+  packageName,
+  program,
+  serviceUnit,
+} from './description.ts'
 
 const keyring = '/etc/apt/keyrings/gateway.asc'
 
@@ -26,22 +33,80 @@ const redisTools = { 'redis-server': 'redis-server', 'redis-cli': 'redis-tools' 
 /** The instance that the distribution starts at once must not: ours have other files. */
 const maskRedis = 'command -v redis-server >/dev/null || systemctl mask --quiet redis-server.service'
 
-const installGateway = ({ aptRepository }: HostDescription) =>
-  aptRepository
-    ? `packages+=(${packageName})`
-    : `[ -x ${program} ] || fail '${packageName} is not installed, and no apt repository is given. Set apt_repository in environment.yaml, or use an image that holds the package'`
+/** The package as it was downloaded is kept, and so is the one before: what a new version is gone back from to. */
+const installGateway = ({ aptRepository }: HostDescription) => {
+  if (!aptRepository) {
+    return `[ -x ${program} ] || fail '${packageName} is not installed, and no apt repository is given. Set apt_repository in environment.yaml, or use an image that holds the package'`
+  }
+  const { version } = aptRepository
+  const isMissing = version === undefined ? '[ -z "$old_version" ]' : `[ "$old_version" != ${version} ]`
+  const wanted = version === undefined ? packageName : `${packageName}=${version}`
+  return `if ${isMissing}; then
+  update_lists
+  mkdir -p $kept
+  new=$(mktemp -d "$kept/new.XXXXXX")
+  (cd "$new" && apt-get -qq download ${wanted} >&2) || { rm -rf "$new"; fail 'the package ${wanted} could not be downloaded (see above)'; }
+  packages+=("$kept/$(ls "$new")")
+  mv -f "$new"/* $kept/ && rmdir "$new"
+fi`
+}
 
-/** Bash that installs what the roles of the host need and it has not. */
-export const installPackages = (host: HostDescription) => `say 'packages'
-version() { dpkg-query --show --showformat='\${Version}' ${packageName} 2>/dev/null || true; }
+const upgrade = `version() { dpkg-query --show --showformat='\${Version}' ${packageName} 2>/dev/null || true; }
+main_pid() { systemctl show --property=MainPID --value ${serviceUnit}; }
+kept=/var/lib/gateway-bootstrap/packages
+quietly() { # COMMAND…, of which only the output of a failure is shown
+  local code=0 output
+  output=$("$@" 2>&1) || code=$?
+  [ "$code" -eq 0 ] || printf '%s\\n' "$output" >&2
+  return $code
+}
+apt_install() { # PACKAGE…; units that are new wait for their configuration
+  local code=0
+  [ "\${#new_units[@]}" -eq 0 ] || systemctl mask --runtime --quiet "\${new_units[@]}"
+  quietly apt-get -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold -qq install --yes --no-install-recommends --allow-downgrades "$@" || code=$?
+  [ "\${#new_units[@]}" -eq 0 ] || systemctl unmask --runtime --quiet "\${new_units[@]}"
+  return $code
+}
+update_lists() {
+  [ -z "$lists_are_new" ] || return 0
+  quietly apt-get -o DPkg::Lock::Timeout=120 -qq update || fail 'apt-get update failed (see above): is the repository reachable, and signed with the key given?'
+  lists_are_new=yes
+}
 packages=()
+new_units=()
+lists_are_new=
+upgraded_from= # until the new version is ready
 old_version=$(version)
-${Object.entries({ ...tools, ...(host.edge && edgeTools), ...(host.redis && redisTools) })
-  .map(([tool, name]) => `command -v ${tool} >/dev/null || packages+=(${name})`)
-  .join('\n')}
-${[...(host.redis ? [maskRedis] : []), ...(isGateway(host) ? [installGateway(host)] : [])].join('\n')}
+go_back() {
+  say "going back to ${packageName} $upgraded_from"
+  apt_install "$kept/${packageName}_\${upgraded_from}_"*.deb || say "${packageName} $upgraded_from could not be installed again (see above)"
+}
+trap '[ -z "$upgraded_from" ] || go_back' EXIT`
+
+/** Bash that installs what the roles of the host need and it has not; a new gateway takes over from the old one. */
+export function installPackages(host: HostDescription): string {
+  const { edge, redis } = host
+  const unitsOf = [
+    ...(edge ? ['haproxy.service', 'keepalived.service'] : []),
+    ...(isGateway(host) ? [serviceUnit] : []),
+  ]
+  const needed = Object.entries({ ...tools, ...(edge && edgeTools), ...(redis && redisTools) })
+  return `say 'packages'
+${upgrade}
+${needed.map(([tool, name]) => `command -v ${tool} >/dev/null || packages+=(${name})`).join('\n')}
+${[...(redis ? [maskRedis] : []), ...(isGateway(host) ? [installGateway(host)] : [])].join('\n')}
 if [ "\${#packages[@]}" -gt 0 ]; then
-  apt-get -o DPkg::Lock::Timeout=120 -qq update || fail 'apt-get update failed (see above): is the repository reachable, and signed with the key given?'
-  apt-get -o DPkg::Lock::Timeout=120 -qq install --yes --no-install-recommends "\${packages[@]}" || fail "apt-get could not install \${packages[*]} (see above)"
-fi
-[ "$(version)" = "$old_version" ] || will_change`
+  will_change
+  update_lists
+  say "installing \${packages[*]##*/}"
+${unitsOf.map((unit) => `  systemctl cat ${unit} >/dev/null 2>&1 || new_units+=(${unit})`).join('\n')}
+  old_pid=$(main_pid)
+  [ -z "$old_version" ] || ! compgen -G "$kept/${packageName}_\${old_version}_*.deb" >/dev/null || upgraded_from=$old_version
+  apt_install "\${packages[@]}" || fail "apt-get could not install \${packages[*]} (see above)"
+  if [ "$(version)" = "$old_version" ]; then
+    upgraded_from=
+  elif [ -n "$old_version" ] && [ "$old_pid" -gt 0 ] && [ "$(main_pid)" = "$old_pid" ]; then
+    fail "${packageName} $(version) did not become ready; $old_version goes on: journalctl -u ${serviceUnit}"
+  fi
+fi`
+}

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { HostDescription, HostFile } from './description.ts'
-import { redisGatewaySecret, secretPath } from './secrets.ts'
+import { certificateStoreSecret, redisGatewaySecret, secretPath } from './secrets.ts'
 import { quote } from './shell.ts'
 
 /** A server of a Redis Cluster. */
@@ -110,7 +110,7 @@ export const redisFiles = ({ redis }: HostDescription): HostFile[] =>
 /** Commands of the gateway: on its keys and channels, nothing that reads or changes the server. */
 export const gatewayRules =
   '~gatehouse:* &gatehouse:* -@all +@read +@write +@pubsub +@scripting +@transaction +@connection ' +
-  '+cluster|slots +cluster|shards +cluster|nodes +cluster|myid -@dangerous'
+  '+time +wait +cluster|slots +cluster|shards +cluster|nodes +cluster|myid -@dangerous'
 
 /** Bash that writes the access control list: of passwords, the gateway's is kept as its hash alone. */
 const writeAccess = `gateway_hash=$(secret ${redisGatewaySecret.name} | sha256sum | cut -d ' ' -f 1)
@@ -195,10 +195,16 @@ done`,
   ]
 }
 
-/** Where the gateway finds its password; its `redis` settings in configuration. */
-export const redisSettings = (servers: readonly RedisServer[]) => `# Made by the deployment.
+/**
+ * What gateways are told of Redis: the servers, where their password is, and that certificates are shared there.
+ * @param sharesCertificates - false where their configuration says itself where certificates are kept
+ */
+export const redisSettings = (
+  servers: readonly RedisServer[],
+  sharesCertificates = true,
+) => `# Made by the deployment.
 redis:
   cluster: [${servers.map(({ address, port }) => `'${isIP(address) === 6 ? `[${address}]` : address}:${port}'`).join(', ')}]
   username: ${gatewayUser}
   password: \${file:${secretPath(redisGatewaySecret)}}
-`
+${sharesCertificates ? `certificate_store: { kind: redis, encryption_key: '\${file:${secretPath(certificateStoreSecret)}}' }\n` : ''}`

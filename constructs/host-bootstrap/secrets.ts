@@ -20,11 +20,22 @@ export const redisGatewaySecret: SecretFile = {
   path: '/etc/gateway/redis-password',
   owner: 'gateway:gateway',
 }
+/** Encrypts the certificates that gateways share: 32 bytes in base64. */
+export const certificateStoreSecret: SecretFile = {
+  name: 'certificate-store',
+  path: '/etc/gateway/certificate-store-key',
+  owner: 'gateway:gateway',
+}
+const ofGateway = [redisGatewaySecret, certificateStoreSecret]
 export const secretPath = ({ path }: SecretFile) => path
 
 /** Names of the secrets that the script of a host reads. */
 export function secretNames({ redis, usesRedis }: HostDescription): string[] {
-  return [...(redis || usesRedis ? [redisGatewaySecret.name] : []), ...(redis ? ['redis-cluster'] : [])]
+  const names = [
+    ...(usesRedis ? ofGateway.map(({ name }) => name) : []),
+    ...(redis ? [redisGatewaySecret.name, 'redis-cluster'] : []),
+  ]
+  return [...new Set(names)]
 }
 
 /** Bash that reads secrets, and says which is missing. */
@@ -41,7 +52,11 @@ for name in ${secretNames(host).join(' ')}; do secret "$name" >/dev/null; done`,
       ]
 
 /** Bash that puts the secrets of the gateway where it reads them. */
-export const putSecrets = ({ usesRedis }: HostDescription) => {
-  const { name, path, owner } = redisGatewaySecret
-  return usesRedis ? [`put_file ${quote(path)} 0600 ${owner} < <(secret ${name})`] : []
-}
+export const putSecrets = ({ usesRedis }: HostDescription) =>
+  usesRedis
+    ? ofGateway.map(({ name, path, owner }) => `put_file ${quote(path)} 0600 ${owner} < <(secret ${name})`)
+    : []
+
+/** Paths of the secrets that the gateway reads when it starts. */
+export const gatewaySecretPaths = ({ usesRedis }: HostDescription) =>
+  usesRedis ? ofGateway.map(secretPath) : []

@@ -1,12 +1,14 @@
+import { configurationFiles } from './configuration.ts'
 import {
   configurationDirectory,
   type HostDescription,
-  type HostFile,
   logDirectory,
   program,
   serviceUnit,
   serviceUser,
+  statusPort,
 } from './description.ts'
+import { quote } from './shell.ts'
 import { openFiles } from './sysctl.ts'
 
 /** The service, with no more rights than it needs; the package brings it. V8 compiles at run time, hence no MemoryDenyWriteExecute. */
@@ -73,33 +75,43 @@ SystemCallErrorNumber=EPERM
 WantedBy=multi-user.target
 `
 
-/** The configuration that the service serves: its own, as it writes accepted changes back. */
-export const serviceFiles = (host: HostDescription): HostFile[] =>
-  Object.entries(host.configuration ?? {})
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, content]) => ({
-      path: `${configurationDirectory}/${name}`,
-      mode: '0640',
-      owner: `${serviceUser}:${serviceUser}`,
-      content: content.endsWith('\n') ? content : `${content}\n`,
-    }))
-
-/** Bash that starts the service, or restarts it when something it reads has changed, and waits until it runs. */
-export const startService = () => `say 'service'
+/**
+ * Bash that lets the service run with what it reads, and waits until it is ready: a reload takes over routes and the
+ * like, a new process beside the old one what only a start reads. What it refuses is gone back from.
+ */
+export function startService(host: HostDescription): string {
+  const paths = configurationFiles(host).map(({ path }) => quote(path))
+  const undo = paths.length > 0 ? 'restore_configuration; ' : ''
+  const reload =
+    paths.length > 0
+      ? `
+elif ! runs_with ${serviceUnit} ${paths.join(' ')}; then
+  will_change
+  gateway-cli reload >&2 || { ${undo}gateway-cli reload >&2 || true; fail 'the gateway did not take over the configuration (see above); the one before is in force again'; }
+  say 'the gateway has taken over the configuration'`
+      : ''
+  return `say 'service'
 systemctl daemon-reload
 systemctl enable --quiet ${serviceUnit}
-if [ -e "$pending" ] || ! systemctl is-active --quiet ${serviceUnit}; then
+if ! systemctl is-active --quiet ${serviceUnit} || [ ! -e $kept_settings ]; then
   will_change
   systemctl reset-failed ${serviceUnit} 2>/dev/null || true
   systemctl restart ${serviceUnit} || fail '${serviceUnit} did not start: journalctl -u ${serviceUnit}'
+elif needs_new_process; then
+  will_change
+  /usr/lib/gateway/take-over || { ${undo}fail 'no new process became ready; the one before goes on: journalctl -u ${serviceUnit}'; }
+  say 'a new process has taken over'${reload}
 fi
 ready=
-for _ in $(seq 1 60); do
-  if (exec 3<>/dev/tcp/127.0.0.1/9090 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 ') 2>/dev/null; then
-    rm -f -- "$pending"
+for _ in $(seq 1 300); do
+  if (exec 3<>/dev/tcp/127.0.0.1/${statusPort} && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 ') 2>/dev/null; then
     ready=yes
     break
   fi
-  sleep 1
+  sleep 0.2
 done
-[ -n "$ready" ] || fail 'the gateway is not ready after 60 s: journalctl -u ${serviceUnit}; ${logDirectory}/error.log'`
+[ -n "$ready" ] || fail 'the gateway is not ready after 60 s: journalctl -u ${serviceUnit}; ${logDirectory}/error.log'
+upgraded_from=
+keep_settings
+${paths.length > 0 ? `now_runs_with ${serviceUnit} ${paths.join(' ')}` : ''}`
+}

@@ -111,10 +111,17 @@ function describeGateway({ hosts, host }: ClusterProps): HostDescription {
     ...(edges.length > 0 && { edges }),
     ...(ofRedis.length > 0 && {
       usesRedis: true,
-      configuration: { ...host.configuration, 'gatehouse-redis.yaml': redisSettings(ofRedis) },
+      configuration: {
+        ...host.configuration,
+        'gatehouse-redis.yaml': redisSettings(ofRedis, !says(host.configuration, 'certificate_store')),
+      },
     }),
   }
 }
+
+/** Whether a file has a setting of this name at its top. */
+export const says = (configuration: Readonly<Record<string, string>> = {}, name: string) =>
+  Object.values(configuration).some((text) => new RegExp(`^${name}:`, 'm').test(text))
 
 function describeEdge({ name, address }: Host, cluster: ClusterProps): EdgeRole {
   const edges = hostsOf(cluster.hosts, 'edge')

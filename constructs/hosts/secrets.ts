@@ -9,7 +9,7 @@ import type { Construct } from 'constructs'
 const variable = 'redis_secret'
 
 /**
- * The variable that passwords of Redis are made from, once in a stack. It is ephemeral (Terraform 1.10), so that it is
+ * The variable that passwords of Redis and the key of shared certificates are made from, once in a stack. It is ephemeral (Terraform 1.10), so that it is
  * in no state and no saved plan; `TF_VAR_redis_secret` gives it.
  */
 export function redisSecret(scope: Construct): void {
@@ -45,7 +45,8 @@ export function uploadSecrets(
     ...names.map(
       (name): FileProvisioner => ({
         type: 'file',
-        content: `\${sha256("${name}:\${var.${variable}}")}`,
+        // The store of certificates wants 32 bytes in base64.
+        content: `\${${name === 'certificate-store' ? 'base64sha256' : 'sha256'}("${name}:\${var.${variable}}")}`,
         destination: `${folder}/${name}`,
         connection,
       }),

@@ -4,6 +4,7 @@ import { findProgram, missingPrograms } from '../process/system-programs.ts'
 const programs = {
   mmdebstrap: 'mmdebstrap',
   'systemd-nspawn': 'systemd-container',
+  'dpkg-deb': 'dpkg',
   ip: 'iproute2',
   nsenter: 'util-linux',
   ssh: 'openssh-client',

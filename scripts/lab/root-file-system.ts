@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from './run.ts'
 
@@ -9,6 +9,17 @@ const packages = [
   ...['ca-certificates', 'curl', 'logrotate', 'modsecurity-crs', 'xfsprogs', 'openssh-server'],
 ]
 
+/** What roles take from the distribution: a host has no way to the Internet, and finds them in a folder of its own. */
+const offered = ['haproxy', 'keepalived', 'redis-server', 'redis-tools']
+const archive = '/opt/debian'
+
+/** A hook of mmdebstrap(1): downloads what is offered, with all that it needs, into the archive. */
+const download = [
+  `APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes --no-install-recommends --download-only install ${offered.join(' ')}`,
+  `mkdir -p "$1${archive}"`,
+  `mv "$1"/var/cache/apt/archives/*.deb "$1${archive}/"`,
+].join(' && ')
+
 /**
  * A folder with the file system of a bare Debian host, which hosts share and none changes. Made by mmdebstrap, once for
  * a list of packages (a minute with download), below `cache`; what a run that was cut off has left is deleted.
@@ -16,7 +27,7 @@ const packages = [
 export async function rootFileSystem(cache: string): Promise<string> {
   const release = /^VERSION_CODENAME=(\w+)/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1] ?? 'stable'
   const digest = createHash('sha256')
-    .update([release, ...packages].join(' '))
+    .update([release, ...packages, ...offered].join(' '))
     .digest('hex')
     .slice(0, 12)
   const folder = join(cache, `root-${digest}`)
@@ -34,7 +45,8 @@ export async function rootFileSystem(cache: string): Promise<string> {
   }
   const made = `${folder}.${process.pid}`
   const flags = ['--variant=apt', '--format=directory', `--include=${packages.join(',')}`]
-  await run('mmdebstrap', [...flags, release, made], 300_000)
+  await run('mmdebstrap', [...flags, `--customize-hook=${download}`, release, made], 300_000)
+  await writeArchive(made)
   // Each host makes its own; equal ones would let one pose as another.
   for (const path of ['etc/machine-id', ...(await hostKeys(made))])
     await rm(join(made, path), { force: true })
@@ -52,3 +64,23 @@ const hostKeys = async (root: string) =>
   (await readdir(join(root, 'etc/ssh')))
     .filter((name) => name.startsWith('ssh_host_'))
     .map((name) => `etc/ssh/${name}`)
+
+/** Makes the archive a repository of apt, and the only one. It has no signature: it comes with the file system. */
+async function writeArchive(root: string): Promise<void> {
+  const folder = join(root, archive)
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.deb')).sort()
+  const entries = await Promise.all(
+    files.map(async (name) => {
+      const content = await readFile(join(folder, name))
+      const facts = [
+        (await run('dpkg-deb', ['--field', join(folder, name)])).trim(),
+        `Filename: ./${name}`,
+        `Size: ${content.length}`,
+        `SHA256: ${createHash('sha256').update(content).digest('hex')}`,
+      ]
+      return `${facts.join('\n')}\n`
+    }),
+  )
+  await writeFile(join(folder, 'Packages'), entries.join('\n'))
+  await writeFile(join(root, 'etc/apt/sources.list'), `deb [trusted=yes] file:${archive} ./\n`)
+}

@@ -37,10 +37,18 @@ export async function writeAptRepository(
   files.set(`dists/${suite}/InRelease`, await key.clearSign(release, time))
   files.set(`dists/${suite}/Release.gpg`, await key.sign(release, time))
   files.set('gateway-archive-keyring.gpg', key.publicKey)
+  files.set('gateway-archive-keyring.asc', armoured(key.publicKey))
   for (const [path, content] of files) {
     await mkdir(dirname(join(folder, path)), { recursive: true })
     await writeFile(join(folder, path), content)
   }
+}
+
+/** A public key as text (RFC 9580, 6.2). */
+const armoured = (key: Buffer) => {
+  const lines = key.toString('base64').match(/.{1,64}/g) ?? []
+  const [begin, end] = ['BEGIN', 'END'].map((word) => `-----${word} PGP PUBLIC KEY BLOCK-----`)
+  return Buffer.from(`${[begin, '', ...lines, end].join('\n')}\n`)
 }
 
 const packagesIndex = (packages: readonly BuiltPackage[]) =>

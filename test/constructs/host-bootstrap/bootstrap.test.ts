@@ -1,7 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   closeSync,
-  existsSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -93,7 +92,7 @@ describe('renderHostBootstrap', () => {
     )
   })
 
-  test('writes a file once, keeps what it replaces, and remembers that the service must start anew', () => {
+  test('writes a file once, and keeps what it replaces', () => {
     const directory = mkdtempSync(join(tmpdir(), 'gateway-bootstrap-'))
     try {
       const { script } = renderHostBootstrap(host)
@@ -103,7 +102,7 @@ describe('renderHostBootstrap', () => {
           'bash',
           [
             '-c',
-            `${functions}\nchown() { :; }\nbackups=${directory}/backups pending=${directory}/pending\n` +
+            `${functions}\nchown() { :; }\nbackups=${directory}/backups\n` +
               `printf '%s' ${quote(content)} | put_file ${directory}/etc/config.yaml 0640 gateway:gateway`,
           ],
           { encoding: 'utf8' },
@@ -111,12 +110,10 @@ describe('renderHostBootstrap', () => {
       const read = (path: string) => readFileSync(join(directory, path), 'utf8')
 
       expect(put('one').stderr).toBe(`gateway-bootstrap: wrote ${directory}/etc/config.yaml\n`)
-      expect([read('etc/config.yaml'), existsSync(`${directory}/pending`)]).toEqual(['one', true])
+      expect(read('etc/config.yaml')).toBe('one')
       expect(statSync(`${directory}/etc/config.yaml`).mode & 0o777).toBe(0o640)
 
-      rmSync(`${directory}/pending`)
       expect(put('one')).toMatchObject({ status: 0, stderr: '' })
-      expect(existsSync(`${directory}/pending`)).toBe(false)
 
       expect(put('two').status).toBe(0)
       expect(read('etc/config.yaml')).toBe('two')
@@ -161,7 +158,9 @@ describe('renderHostBootstrap', () => {
     const { content } = fileOf('/etc/apt/sources.list.d/gateway.sources', { aptRepository })!
     expect(content).toContain('Signed-By: /etc/apt/keyrings/gateway.asc')
     expect(content).not.toMatch(/trusted/i)
-    expect(renderHostBootstrap({ ...host, aptRepository }).script).toContain('packages+=(gateway-runtime)')
+    expect(renderHostBootstrap({ ...host, aptRepository }).script).toContain('download gateway-runtime >&2')
+    const { script } = renderHostBootstrap({ ...host, aptRepository: { ...aptRepository, version: '1.2.3' } })
+    expect(script).toContain('download gateway-runtime=1.2.3 >&2')
   })
 
   test('has no unit for a log volume that was not asked for', () => {
@@ -172,9 +171,9 @@ describe('renderHostBootstrap', () => {
   test('holds nothing that a value could make bash run', () => {
     const marker = `$(touch /tmp/x) \`id\` ' " \\ END_OF_FILE\nEND_OF_FILE\nEND_OF_FILE_1\n`
     const { script } = renderHostBootstrap({ ...host, configuration: { 'config.yaml': marker } })
-    const start = script.indexOf("put_file '/etc/gateway/config.yaml'")
-    const end = script.indexOf("say 'kernel parameters'")
-    expect(bash(`put_file() { cat; }\n${script.slice(start, end)}`)).toBe(marker)
+    const start = script.indexOf("stage_file 'config.yaml'")
+    const end = script.indexOf('chmod 0640 "$staged"')
+    expect(bash(`stage_file() { cat; }\n${script.slice(start, end)}`)).toBe(marker)
   })
 
   test.each<[Partial<HostDescription>, string]>([
@@ -195,13 +194,17 @@ describe('renderHostBootstrap', () => {
     [{ logDevice: '/dev/../etc/passwd' }, "logDevice: expected 'auto' or a path below /dev"],
     [{ logDevice: "/dev/sda' ; reboot" }, 'logDevice'],
     [
-      { aptRepository: { url: 'http://packages.example.com', signingKey } },
-      'aptRepository.url: expected an https address',
+      { aptRepository: { url: 'ftp://packages.example.com', signingKey } },
+      'aptRepository.url: expected an http or https address',
     ],
     [{ aptRepository: { url: 'https://x.example\nTrusted: yes', signingKey } }, 'aptRepository.url'],
     [
       { aptRepository: { url: 'https://x.example', suite: 'a\nTrusted: yes', signingKey } },
       'aptRepository.suite',
+    ],
+    [
+      { aptRepository: { url: 'https://x.example', version: '1.0; reboot', signingKey } },
+      'aptRepository.version: expected a version such as 1.2.3',
     ],
     [
       { aptRepository: { url: 'https://x.example', signingKey: 'none' } },

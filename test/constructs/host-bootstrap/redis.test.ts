@@ -157,7 +157,7 @@ describe('servers of Redis', () => {
   test('are named to gateways with a password that stands in a file', () => {
     expect(redisSettings([{ address: 'fd00::1', port: 6379 }])).toBe(
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of the configuration
-      "# Made by the deployment.\nredis:\n  cluster: ['[fd00::1]:6379']\n  username: gateway\n  password: ${file:/etc/gateway/redis-password}\n",
+      "# Made by the deployment.\nredis:\n  cluster: ['[fd00::1]:6379']\n  username: gateway\n  password: ${file:/etc/gateway/redis-password}\ncertificate_store: { kind: redis, encryption_key: '${file:/etc/gateway/certificate-store-key}' }\n",
     )
   })
 

@@ -97,6 +97,10 @@ export class ClusterClient {
       cluster.destroy()
       throw new RedisError(reason)
     }
+    if (cluster.masters.length === 0) {
+      cluster.destroy()
+      throw new RedisError('the servers are no cluster yet')
+    }
     return new ClusterClient(cluster, settings.timeout, onStale)
   }
 
@@ -122,7 +126,10 @@ export class ClusterClient {
   }
 
   command(key: string, args: readonly string[]): Promise<unknown> {
-    return this.#inTime(() => this.#cluster.sendCommand(key, false, [...args]))
+    return this.#inTime(async () => {
+      this.#requireServerOf(key)
+      return this.#cluster.sendCommand(key, false, [...args])
+    })
   }
 
   async script(
@@ -133,6 +140,7 @@ export class ClusterClient {
   ): Promise<ScriptReply> {
     const rest = [String(keys.length), ...keys, ...args]
     return this.#inTime(async (isLate) => {
+      this.#requireServerOf(keys[0])
       const server = await this.#cluster.getNodeClientForKey(keys[0])
       if (isLate()) throw new RedisError('the connection came too late')
       try {
@@ -167,6 +175,13 @@ export class ClusterClient {
     const isReplicated = Number(await waited) >= replicas
     if (!isReplicated) this.#onStale()
     return { reply, replicated: isReplicated }
+  }
+
+  /** A slot that had no server when the layout was asked for may have one by now. */
+  #requireServerOf(key: string): void {
+    if (this.#cluster.slots[slotOf(key)]) return
+    this.#onStale()
+    throw new RedisError('no server has the slot of the key')
   }
 
   #replicasOf(key: string): number {
