@@ -49,22 +49,25 @@ const redis = z.strictObject({
     .describe('Raised when the variable redis_secret changes: hosts are then set up anew.'),
 })
 
+const hostKey = z
+  .string()
+  .regex(
+    /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d{3}) [A-Za-z0-9+/]{40,}={0,3}$/,
+    'expected a key such as ssh-ed25519 AAAA…',
+  )
+  .describe('Public key of its SSH server, as `ssh-keyscan` shows it.')
+const hostAddress = z.union([z.string().refine((text) => isIP(text) !== 0), domain], {
+  error: 'expected an IP address or a host name',
+})
+
 const hostsShape = z.strictObject({
   target: z.literal('hosts'),
   hosts: z
     .array(
       z.strictObject({
         name: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected lower-case letters, digits and "-"'),
-        address: z.union([z.string().refine((text) => isIP(text) !== 0), domain], {
-          error: 'expected an IP address or a host name',
-        }),
-        host_key: z
-          .string()
-          .regex(
-            /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d{3}) [A-Za-z0-9+/]{40,}={0,3}$/,
-            'expected a key such as ssh-ed25519 AAAA…',
-          )
-          .describe('Public key of its SSH server, as `ssh-keyscan` shows it.'),
+        address: hostAddress,
+        host_key: hostKey,
         roles: z
           .array(z.enum(['edge', 'gateway', 'redis'], { error: 'expected edge, gateway or redis' }))
           .min(1)
@@ -81,8 +84,17 @@ const hostsShape = z.strictObject({
   ssh: z
     .strictObject({
       user: z.string().default('root').describe('root, or an account that may use sudo without a password.'),
-      port: z.int().min(1).max(65_535).default(22),
+      port: port.default(22),
       private_key: z.string().optional().describe('Path of the private key; the SSH agent.'),
+      bastion: z
+        .strictObject({
+          address: hostAddress,
+          host_key: hostKey,
+          port: port.default(22),
+          user: z.string().optional().describe('That of the hosts.'),
+        })
+        .optional()
+        .describe('A host in between, by which the others are reached, with the same private key.'),
     })
     .prefault({}),
   edge: edge.optional().describe('Given where hosts have the role edge.'),

@@ -1,6 +1,6 @@
 import { TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'
-import { HostsGateway, hostsOf } from '../constructs/index.ts'
+import { HostsGateway, hostsOf, type SshAccess } from '../constructs/index.ts'
 import { edgeProps, type HostsEnvironment } from './environment.ts'
 import type { EnvironmentFolder } from './environment-folder.ts'
 
@@ -25,10 +25,22 @@ export class HostsStack extends TerraformStack {
         ...(environment.log_device && { logDevice: environment.log_device }),
         ...(folder.aptRepository && { aptRepository: folder.aptRepository }),
       },
-      ssh: {
-        user: environment.ssh.user,
-        ...(environment.ssh.private_key && { privateKeyPath: environment.ssh.private_key }),
-      },
+      ssh: sshAccess(environment),
     })
+  }
+}
+
+function sshAccess({ ssh: { user, private_key: privateKeyPath, bastion } }: HostsEnvironment): SshAccess {
+  return {
+    user,
+    ...(privateKeyPath && { privateKeyPath }),
+    ...(bastion && {
+      bastion: {
+        address: bastion.address,
+        hostKey: bastion.host_key,
+        port: bastion.port,
+        user: bastion.user,
+      },
+    }),
   }
 }

@@ -5,6 +5,7 @@ import { configurationFiles, putConfiguration } from './configuration.ts'
 import { type HostDescription, type HostFile, isGateway, problemsOf } from './description.ts'
 import { edgeFiles, startEdge } from './edge.ts'
 import { applyFirewall, firewallFiles, keepFirewall } from './iptables.ts'
+import { changeRoles, leaveFiles } from './leave.ts'
 import { applyLogVolume, auditLogVolume, logVolumeFiles } from './log-volume.ts'
 import { installPackages, repositoryFiles } from './package.ts'
 import { redisFiles, startRedis } from './redis.ts'
@@ -20,7 +21,9 @@ export interface HostBootstrap {
   readonly files: readonly HostFile[]
   /**
    * One self-contained bash script, for root. It may be run any number of times; it stops at the first fault. Its
-   * argument is the folder that holds the secrets of the host (`secretNames`), a file each, where it has some.
+   * argument is the folder that holds the secrets of the host (`secretNames`), a file each, where it has some. With
+   * `--prepare` it looks whether the host can have its roles and installs what is missing, but changes nothing that
+   * runs: what is long, or may fail, is then behind it.
    */
   readonly script: string
 }
@@ -31,10 +34,23 @@ set -euo pipefail
 umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 backups=/var/backups/gateway
+state=/var/lib/gateway-bootstrap # what was made here, for who takes it off again
 changed= # whether this run has changed anything
+mode=run # "prepare" installs what is missing, and changes nothing that runs
+if [ "\${1:-}" = --prepare ]; then mode=prepare && shift; fi
 say() { printf 'gateway-bootstrap: %s\\n' "$*" >&2; }
 fail() { say "stopped: $*"; exit 1; }
 will_change() { changed=yes; }
+remember_file() { # PATH, before it is written for the first time
+  ! grep -qxF -e "made $1" -e "replaced $1" "$state/files" 2>/dev/null || return 0
+  install -d -m 0700 "$state" "$state/originals"
+  if [ -e "$1" ]; then
+    cp --archive -- "$1" "$state/originals/\${1//\\//_}"
+    echo "replaced $1" >>"$state/files"
+  else
+    echo "made $1" >>"$state/files"
+  fi
+}
 put_file() { # PATH MODE OWNER, content on standard input; a file that differs is kept in $backups
   local path=$1 mode=$2 owner=$3 new
   mkdir -p -- "$(dirname -- "$path")"
@@ -53,9 +69,16 @@ put_file() { # PATH MODE OWNER, content on standard input; a file that differs i
     install -d -m 0700 "$backups"
     cp --archive --backup=numbered -- "$path" "$backups/\${path//\\//_}"
   fi
+  remember_file "$path"
   mv -f -- "$new" "$path"
   say "wrote $path"
 }`
+
+/** All that can fail without a change to what runs has been done: enough for the first of two runs. */
+const endPreparation = `if [ "$mode" = prepare ]; then
+  say 'this host is prepared'
+  exit 0
+fi`
 
 const done = `if [ -n "$changed" ]; then say 'this host is ready'; else say 'this host is ready; nothing had to be changed'; fi`
 
@@ -75,6 +98,7 @@ export function renderHostBootstrap(host: HostDescription): HostBootstrap {
   const after = [
     ...sysctlFiles(),
     ...firewallFiles(host),
+    ...leaveFiles(),
     ...(gateway ? [...logVolumeFiles(host), ...awsFiles(host)] : []),
   ]
   const [ofRedis, ofEdge] = [redisFiles(host), edgeFiles(host)]
@@ -83,24 +107,21 @@ export function renderHostBootstrap(host: HostDescription): HostBootstrap {
     preamble,
     runningFunctions,
     audit(host),
-    ...readSecrets(host),
     ...(gateway ? auditLogVolume(host) : []),
     ...before.map(putFile),
     installPackages(host),
+    ...(gateway ? [ensureCertificate()] : []),
+    endPreparation,
+    ...readSecrets(host),
     ...after.map(putFile),
+    changeRoles(host),
     applySysctl(),
     ...(gateway ? [applyLogVolume(host)] : []),
     applyFirewall(),
     ...ofRedis.map(putFile),
     ...startRedis(host),
     ...(gateway
-      ? [
-          ensureCertificate(),
-          ...prepareAws(host),
-          ...putSecrets(host),
-          ...putConfiguration(host),
-          startService(host),
-        ]
+      ? [...prepareAws(host), ...putSecrets(host), ...putConfiguration(host), startService(host)]
       : []),
     ...ofEdge.map(putFile),
     ...startEdge(host),

@@ -11,6 +11,8 @@ const certificate = '/etc/ssl/gateway.crt'
 export const ensureCertificate = () => `if [ ! -e ${key} ]; then
   say 'private key and certificate request'
   will_change
+  remember_file ${key}
+  remember_file ${request}
   (
     umask 077
     openssl req -new -newkey rsa:4096 -nodes -keyout ${key}.new -out ${request} -subj "/CN=$(hostname -f || hostname)" 2>/dev/null
@@ -18,6 +20,7 @@ export const ensureCertificate = () => `if [ ! -e ${key} ]; then
   )
 fi
 if [ ! -e ${certificate} ]; then
+  remember_file ${certificate}
   openssl x509 -req -in ${request} -signkey ${key} -days 90 -out ${certificate} 2>/dev/null
   will_change
   say 'certificate: self-signed for now; put the one of your CA into ${certificate}'

@@ -32,10 +32,10 @@ function processSettings(host: HostDescription): string {
   const digest = createHash('sha256').update(JSON.stringify(values)).digest('hex')
   const secrets = gatewaySecretPaths(host)
   const sums = secrets.length > 0 ? ` && sha256sum -- ${secrets.map(quote).join(' ')}` : ''
-  return `kept_settings=/var/lib/gateway-bootstrap/settings
+  return `kept_settings=$state/settings
 settings() { echo ${digest}${sums}; }
-needs_new_process() { ! settings | cmp --silent -- - $kept_settings; }
-keep_settings() { mkdir -p "$(dirname $kept_settings)" && settings >$kept_settings; }`
+needs_new_process() { ! settings | cmp --silent -- - "$kept_settings"; }
+keep_settings() { settings >"$kept_settings"; }`
 }
 
 /**
@@ -53,7 +53,7 @@ export function putConfiguration(host: HostDescription): string[] {
     `say 'configuration'
 ${processSettings(host)}
 folder=${configurationDirectory}
-before=/var/lib/gateway-bootstrap/configuration
+before=$state/configuration
 staged=$(mktemp -d "$folder/.gateway.XXXXXX") || fail "$folder could not be written (see above)"
 stage_file() { # NAME, content on standard input
   cat >"$staged/$1" || { rm -rf -- "$staged"; fail "$folder/$1 could not be written (see above); what it held stays"; }

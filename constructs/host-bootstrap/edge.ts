@@ -74,8 +74,9 @@ const endpoint = (address: string, port: number) =>
   `${isIP(address) === 6 ? `[${address}]` : address}:${port}`
 
 /**
- * Health is asked of the first port's servers; those of the others follow it. A gateway that says "not ready" gets no
- * new connections after two checks, and those it had are closed.
+ * Health is asked of the first port's servers; those of the others follow it. A gateway that says "not ready" gets no new
+ * connections, and finishes what it has; one that says nothing for two checks has its connections closed, so that
+ * clients go elsewhere.
  */
 function backend({ gateways, ports, address }: EdgeRole, index: number): string {
   const { port, gatewayPort } = ports[index]!
@@ -95,7 +96,7 @@ function backend({ gateways, ports, address }: EdgeRole, index: number): string 
 
 backend gateways-${port}
   balance leastconn
-${index === 0 ? '  option httpchk GET /readyz\n  http-check expect status 200\n' : ''}${servers.join('\n')}
+${index === 0 ? '  option httpchk GET /readyz\n  http-check expect status 200 error-status L7OKC\n' : ''}${servers.join('\n')}
 `
 }
 
@@ -112,7 +113,7 @@ defaults
   mode tcp
   log global
   option dontlognull
-  option redispatch
+  option redispatch 1
   option clitcpka
   option srvtcpka
   retries 3

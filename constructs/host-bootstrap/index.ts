@@ -8,6 +8,7 @@ export {
   isPackageVersion,
 } from './description.ts'
 export type { EdgeRole, VirtualIp } from './edge.ts'
+export { leaveProgram } from './leave.ts'
 export { type RedisRole, type RedisServer, redisSettings } from './redis.ts'
 export { secretNames } from './secrets.ts'
 export { renderUserData, userDataLimit } from './user-data.ts'

@@ -103,6 +103,8 @@ iptables-restore --noflush --test ${directory}/rules.v4 || fail 'iptables refuse
 ip6tables-restore --noflush --test ${directory}/rules.v6 || fail 'ip6tables refused ${directory}/rules.v6 (see above); the old rules stay'
 if ! runs_with ${firewallUnit} "\${rule_files[@]}"; then
   will_change
+  [ -e "$state/policies.v4" ] || iptables --wait -S | grep '^-P' >"$state/policies.v4"
+  [ -e "$state/policies.v6" ] || ip6tables --wait -S | grep '^-P' >"$state/policies.v6"
   iptables-save -t filter >${before}.v4
   ip6tables-save -t filter >${before}.v6
   systemctl stop ${guard}.timer 2>/dev/null || true

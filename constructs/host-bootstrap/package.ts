@@ -39,21 +39,34 @@ const installGateway = ({ aptRepository }: HostDescription) => {
     return `[ -x ${program} ] || fail '${packageName} is not installed, and no apt repository is given. Set apt_repository in environment.yaml, or use an image that holds the package'`
   }
   const { version } = aptRepository
-  const isMissing = version === undefined ? '[ -z "$old_version" ]' : `[ "$old_version" != ${version} ]`
-  const wanted = version === undefined ? packageName : `${packageName}=${version}`
-  return `if ${isMissing}; then
-  update_lists
-  mkdir -p $kept
-  new=$(mktemp -d "$kept/new.XXXXXX")
-  (cd "$new" && apt-get -qq download ${wanted} >&2) || { rm -rf "$new"; fail 'the package ${wanted} could not be downloaded (see above)'; }
-  packages+=("$kept/$(ls "$new")")
-  mv -f "$new"/* $kept/ && rmdir "$new"
+  // What runs is not upgraded while hosts are prepared.
+  const take = '[ "$mode" = prepare ] && [ -n "$old_version" ] || packages+=("$package")'
+  return version === undefined
+    ? `${download}
+if [ -z "$old_version" ]; then
+  download ${packageName}
+  ${take}
+fi`
+    : `${download}
+if [ "$old_version" != ${version} ]; then
+  package=$(compgen -G "$kept/${packageName}_${version}_*.deb") || download ${packageName}=${version}
+  ${take}
 fi`
 }
 
+const download = `download() { # PACKAGE[=VERSION] → its path in $package
+  local new
+  new=$(mktemp -d "$kept/new.XXXXXX")
+  update_lists
+  (cd "$new" && quietly apt-get -qq download "$1") || { rm -rf "$new"; fail "the package $1 could not be downloaded (see above)"; }
+  package=$kept/$(ls "$new")
+  mv -f "$new"/* "$kept/" && rmdir "$new"
+}`
+
 const upgrade = `version() { dpkg-query --show --showformat='\${Version}' ${packageName} 2>/dev/null || true; }
+installed() { dpkg-query --show --showformat='\${Package}\\n' | sort; }
 main_pid() { systemctl show --property=MainPID --value ${serviceUnit}; }
-kept=/var/lib/gateway-bootstrap/packages
+kept=$state/downloads
 quietly() { # COMMAND…, of which only the output of a failure is shown
   local code=0 output
   output=$("$@" 2>&1) || code=$?
@@ -61,10 +74,12 @@ quietly() { # COMMAND…, of which only the output of a failure is shown
   return $code
 }
 apt_install() { # PACKAGE…; units that are new wait for their configuration
-  local code=0
+  local code=0 before
+  before=$(installed)
   [ "\${#new_units[@]}" -eq 0 ] || systemctl mask --runtime --quiet "\${new_units[@]}"
   quietly apt-get -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold -qq install --yes --no-install-recommends --allow-downgrades "$@" || code=$?
   [ "\${#new_units[@]}" -eq 0 ] || systemctl unmask --runtime --quiet "\${new_units[@]}"
+  comm -13 <(echo "$before") <(installed) >>"$state/packages"
   return $code
 }
 update_lists() {
@@ -72,6 +87,7 @@ update_lists() {
   quietly apt-get -o DPkg::Lock::Timeout=120 -qq update || fail 'apt-get update failed (see above): is the repository reachable, and signed with the key given?'
   lists_are_new=yes
 }
+install -d -m 0700 "$state" "$kept"
 packages=()
 new_units=()
 lists_are_new=

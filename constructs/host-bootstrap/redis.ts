@@ -156,6 +156,17 @@ else
     redis_cli --cluster add-node "$server" "\${members[0]}" --cluster-slave >&2 || fail "redis-cli could not add $server to the cluster (see above)"
   done
 fi
+# Servers that have left are forgotten by all, once they serve no slots.
+forget_left() {
+  local server id
+  for server in "\${servers[@]}"; do
+    while read -r id; do
+      will_change
+      of_server "$server" cluster forget "$id" >/dev/null || true
+    done < <(of_server "$server" cluster nodes | awk -v known=" \${servers[*]} " '{ address = $2; sub(/@.*/, "", address) } !index(known, " " address " ") && $3 !~ /myself/ && NF < 9 { print $1 }')
+  done
+}
+forget_left
 is_whole() { # ADDRESS:PORT, as it sees the cluster: all slots are served, and every primary that should be has a replica
   [ "$(cluster_info "$1" cluster_state)" = ok ] && [ "$(of_server "$1" cluster nodes | grep -w slave | grep -vc fail)" -ge ${servers.length / 2} ]
 }

@@ -93,7 +93,7 @@ elif ! runs_with ${serviceUnit} ${paths.join(' ')}; then
   return `say 'service'
 systemctl daemon-reload
 systemctl enable --quiet ${serviceUnit}
-if ! systemctl is-active --quiet ${serviceUnit} || [ ! -e $kept_settings ]; then
+if ! systemctl is-active --quiet ${serviceUnit} || [ ! -e "$kept_settings" ]; then
   will_change
   systemctl reset-failed ${serviceUnit} 2>/dev/null || true
   systemctl restart ${serviceUnit} || fail '${serviceUnit} did not start: journalctl -u ${serviceUnit}'

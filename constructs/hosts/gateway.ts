@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { SSHProvisionerConnection } from 'cdktf'
 import { Construct } from 'constructs'
 import { checkProps, withPath } from '../errors.ts'
-import { renderHostBootstrap, secretNames } from '../host-bootstrap/index.ts'
-import { literal, TerraformData } from '../terraform.ts'
-import { type ClusterProps, describeHosts } from './cluster.ts'
+import { leaveProgram, renderHostBootstrap, secretNames } from '../host-bootstrap/index.ts'
+import { expression, literal, TerraformData, TerraformDataOfEach } from '../terraform.ts'
+import { type ClusterProps, type DescribedHost, describeHosts } from './cluster.ts'
 import { clusterProblems } from './cluster-problems.ts'
 import { redisSecret, uploadSecrets } from './secrets.ts'
 
@@ -20,6 +20,19 @@ export interface SshAccess {
    * @default none: the SSH agent
    */
   readonly privateKeyPath?: string
+  /**
+   * A host in between, by which the others are reached, with the same private key.
+   * @default none: they are reached directly
+   */
+  readonly bastion?: {
+    readonly address: string
+    /** Public key of its SSH server: the connection is refused to any other. */
+    readonly hostKey: string
+    /** @default 22 */
+    readonly port?: number | undefined
+    /** @default the account of the hosts */
+    readonly user?: string | undefined
+  }
 }
 
 export interface HostsGatewayProps extends ClusterProps {
@@ -28,20 +41,22 @@ export interface HostsGatewayProps extends ClusterProps {
 }
 
 /** Relative to the home of the account, where nobody else can put another file in its place; /tmp would allow that. */
-const script = './.gateway-bootstrap.sh'
-const secrets = './.gateway-secrets'
+const scriptPath = './.gateway-bootstrap.sh'
+const secretsPath = './.gateway-secrets'
 
 /**
  * Gateways on machines that are there already, with load balancers, virtual IPs and a Redis Cluster where hosts have
  * the roles: by SSH, with Terraform's built-in provider alone. A host is set up anew when its script changes, its
- * address or its key; destroying leaves the host as it is. Hosts take their turns, those of Redis first and edges last,
- * each once the one before is ready: a fault stops there, and the hosts behind it stay as they were until the next run.
+ * address or its key. First all hosts are prepared, at once, which changes nothing that runs: a host that is down or not
+ * fit stops the run there. Then they take their turns, those of Redis first and edges last, each once the one before is
+ * ready: a fault stops there, and the hosts behind it stay as they were until the next run. A host that goes, or all of
+ * them when they are destroyed, gets back what it had.
  * @throws ConstructError when a value is wrong
  */
 export class HostsGateway extends Construct {
   constructor(scope: Construct, id: string, { ssh = {}, ...cluster }: HostsGatewayProps) {
     super(scope, id)
-    const { hosts, host, redis } = cluster
+    const { hosts, host } = cluster
     const names = hosts.map(({ name }) => name)
     checkProps(this, [
       [hosts.length > 0, 'hosts: expected at least one, got none'],
@@ -74,47 +89,129 @@ export class HostsGateway extends Construct {
         `ssh.privateKeyPath: expected a path without blanks and quotes, got ${JSON.stringify(ssh.privateKeyPath)}`,
       ],
     ])
-    const secretVersion = String(redis?.secretVersion ?? 1)
-    let previous: TerraformData | undefined
-    for (const { name, address, hostKey, description } of describeHosts(cluster)) {
-      const connection = connect(address, hostKey, host.sshPort ?? 22, ssh)
-      const bootstrap = withPath(this, () => renderHostBootstrap(description))
-      const needed = secretNames(description)
-      if (needed.length > 0) redisSecret(this)
-      previous = new TerraformData(this, name, {
-        after: previous,
-        triggersReplace: {
-          script: createHash('sha256').update(bootstrap.script).digest('hex'),
+    const described = describeHosts(cluster)
+    const stage = new Construct(this, 'prepare')
+    const prepared = described.map((host) => prepareHost(stage, host, this.#setUp(host, cluster, ssh)))
+    let before: TerraformData[] = []
+    for (const host of described) {
+      before = [setUpHost(this, host, this.#setUp(host, cluster, ssh), [...prepared, ...before])]
+    }
+    new TerraformDataOfEach(this, 'leave', {
+      each: Object.fromEntries(
+        hosts.map(({ name, address, hostKey }) => [
           address,
-          hostKey,
-          ...(needed.length > 0 && { secretVersion }),
-        },
-        provisioners: [
-          ...uploadSecrets(needed, secrets, connection),
-          { type: 'file', content: literal(bootstrap.script), destination: script, connection },
-          { type: 'remote-exec', inline: [run(ssh.user, needed.length > 0)], connection },
-        ],
-      })
+          { name, host_key: hostKey, port: host.sshPort ?? 22 },
+        ]),
+      ),
+      whenDestroyed: leaveHost(ssh),
+      after: before,
+    })
+  }
+
+  #setUp({ address, hostKey, description }: DescribedHost, cluster: ClusterProps, ssh: SshAccess): SetUp {
+    const bootstrap = withPath(this, () => renderHostBootstrap(description))
+    const secretNamesOfHost = secretNames(description)
+    if (secretNamesOfHost.length > 0) redisSecret(this)
+    return {
+      script: literal(bootstrap.script),
+      secrets: secretNamesOfHost,
+      user: ssh.user ?? 'root',
+      connection: connect({ host: address, hostKey, port: cluster.host.sshPort ?? 22 }, ssh),
+      triggers: {
+        script: createHash('sha256').update(bootstrap.script).digest('hex'),
+        address,
+        hostKey,
+        ...(secretNamesOfHost.length > 0 && { secretVersion: String(cluster.redis?.secretVersion ?? 1) }),
+      },
     }
   }
 }
 
+/** What setting a host up takes. */
+interface SetUp {
+  readonly script: string
+  readonly secrets: readonly string[]
+  readonly user: string
+  readonly connection: SSHProvisionerConnection
+  readonly triggers: Readonly<Record<string, string>>
+}
+
+/** Installs what is missing, and finds out what would keep the host from its roles. */
+const prepareHost = (
+  scope: Construct,
+  { name }: DescribedHost,
+  { script, user, connection, triggers }: SetUp,
+) =>
+  new TerraformData(scope, name, {
+    triggersReplace: triggers,
+    provisioners: [
+      { type: 'file', content: script, destination: scriptPath, connection },
+      { type: 'remote-exec', inline: [run(user, '--prepare', scriptPath)], connection },
+    ],
+  })
+
+const setUpHost = (
+  scope: Construct,
+  { name }: DescribedHost,
+  { script, secrets, user, connection, triggers }: SetUp,
+  after: readonly TerraformData[],
+) =>
+  new TerraformData(scope, name, {
+    after,
+    triggersReplace: triggers,
+    provisioners: [
+      ...uploadSecrets(secrets, secretsPath, connection),
+      { type: 'file', content: script, destination: scriptPath, connection },
+      {
+        type: 'remote-exec',
+        inline: [
+          secrets.length > 0
+            ? run(user, secretsPath, `${scriptPath} ${secretsPath}`)
+            : run(user, '', scriptPath),
+        ],
+        connection,
+      },
+    ],
+  })
+
+const leaveHost = (ssh: SshAccess) => ({
+  inline: [`! [ -x ${leaveProgram} ] || ${sudo(ssh.user ?? 'root')}${leaveProgram}`],
+  connection: connect(
+    {
+      host: expression('each.key'),
+      hostKey: expression('self.input.host_key'),
+      port: expression('self.input.port'),
+    },
+    ssh,
+  ),
+})
+
 const isHostKey = (text: string) =>
   /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d{3}) [A-Za-z0-9+/]{40,}={0,3}$/.test(text)
 
-const run = (user = 'root', withSecrets = false) => {
-  const [argument, leftovers] = withSecrets ? [` ${secrets}`, `${script} ${secrets}`] : ['', script]
-  return `${user === 'root' ? '' : 'sudo -n '}bash ${script}${argument}; status=$?; rm -rf ${leftovers}; exit $status`
-}
+const sudo = (user: string) => (user === 'root' ? '' : 'sudo -n ')
 
-const connect = (host: string, hostKey: string, port: number, ssh: SshAccess): SSHProvisionerConnection => ({
+const run = (user: string, argument: string, leftovers: string) =>
+  `${sudo(user)}bash ${scriptPath} ${argument}; status=$?; rm -rf ${leftovers}; exit $status`
+
+const connect = (
+  { host, hostKey, port }: { host: string; hostKey: string; port: number | string },
+  ssh: SshAccess,
+): SSHProvisionerConnection => ({
   type: 'ssh',
   host,
-  port,
+  // cdktf knows numbers only; Terraform also takes an expression.
+  port: port as number,
   user: ssh.user ?? 'root',
   hostKey,
-  timeout: '2m',
+  timeout: '30s',
   scriptPath: './.gateway-terraform.sh',
+  ...(ssh.bastion && {
+    bastionHost: ssh.bastion.address,
+    bastionHostKey: ssh.bastion.hostKey,
+    bastionPort: ssh.bastion.port ?? 22,
+    bastionUser: ssh.bastion.user ?? ssh.user ?? 'root',
+  }),
   ...(ssh.privateKeyPath === undefined
     ? { agent: 'true' }
     : { agent: 'false', privateKey: `\${file(pathexpand("${ssh.privateKeyPath}"))}` }),

@@ -26,7 +26,7 @@ export interface DeploymentOptions {
    */
   readonly hosts?: number
   /** What is deployed at first, or tells it by what the lab has become; what is left out is as in `defaultSettings`. */
-  readonly settings?: Partial<LabSettings> | ((lab: LabRecord) => Partial<LabSettings>)
+  readonly settings?: Partial<LabSettings> | ((lab: LabRecord) => Promise<Partial<LabSettings>>)
 }
 
 export const defaultSettings: LabSettings = {
@@ -85,7 +85,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<LabDe
   const lab =
     runningLab(name) ?? (await step(`Boot ${hosts} hosts`, () => startLab({ name, hosts, isOwned })))
   const repository = await serveRepository(lab)
-  const first = typeof wanted === 'function' ? wanted(lab) : wanted
+  const first = typeof wanted === 'function' ? await wanted(lab) : wanted
   return new Deployment(lab, repository, isOwned, { ...defaultSettings, ...first })
 }
 

@@ -8,6 +8,10 @@ import { eventually } from './eventually.ts'
 import { freePort, freePorts } from './ports.ts'
 
 export interface PebbleOptions {
+  /** IP address that it listens on, for nodes elsewhere, which reach it by that; loopback, by the name localhost. */
+  readonly host?: string
+  /** IPv4 address that its DNS server gives every name; 127.0.0.1. */
+  readonly address?: string
   /** Where it asks for HTTP-01 and TLS-ALPN-01 challenges, in place of 80 and 443; free ports. */
   readonly httpPort?: number
   readonly tlsPort?: number
@@ -23,7 +27,7 @@ export interface Pebble {
   readonly directory: string
   /** Path of a PEM file that its own server is checked by. */
   readonly ca: string
-  /** Paths of the certificate and key of its own server, for localhost. */
+  /** Paths of the certificate and key of its own server, for localhost and the address that it listens on. */
   readonly tls: { readonly certificate: string; readonly key: string }
   /** The certificate that it signs with, in PEM. */
   root(): Promise<string>
@@ -40,9 +44,11 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
   const authority = await newAuthority()
   const ca = join(folder, 'ca.crt')
   await writeFile(ca, authority.certificate)
-  const files = await writeIssued(folder, 'pebble', await authority.issue({ dns: ['localhost'] }))
+  const { host = '127.0.0.1', address = '127.0.0.1' } = options
+  const name = options.host ?? 'localhost'
+  const files = await writeIssued(folder, 'pebble', await authority.issue({ dns: ['localhost'], ip: [host] }))
   const settings = {
-    listenAddress: `127.0.0.1:${port}`,
+    listenAddress: `${host}:${port}`,
     managementListenAddress: `127.0.0.1:${management}`,
     certificate: files.certificate,
     privateKey: files.key,
@@ -55,7 +61,10 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
   }
   const config = join(folder, 'pebble.json')
   await writeFile(config, JSON.stringify({ pebble: settings }))
-  const names = await startProgram({ name: 'pebble-challtestsrv', command: dnsCommand(dns, dnsManagement) })
+  const dnsServer = await startProgram({
+    name: 'pebble-challtestsrv',
+    command: dnsCommand(dns, dnsManagement, address),
+  })
   const pebble = await startProgram({
     name: 'pebble',
     command: ['pebble', '-config', config, '-dnsserver', options.dnsServer ?? `127.0.0.1:${dns}`],
@@ -67,11 +76,11 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
   const stop = async () => {
     if (!isOpen) return
     isOpen = false
-    await Promise.all([pebble, names].map((program: Program) => program.stop()))
+    await Promise.all([pebble, dnsServer].map((program: Program) => program.stop()))
     await dispatcher.close()
     await rm(folder, { recursive: true, force: true })
   }
-  const directory = `https://localhost:${port}/dir`
+  const directory = `https://${name}:${port}/dir`
   await eventually('pebble answers', () => get(directory).catch(() => undefined), 15_000).catch(
     async (error) => {
       await stop()
@@ -88,9 +97,10 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
   }
 }
 
-const dnsCommand = (port: number, management: number) =>
+const dnsCommand = (port: number, management: number, address: string) =>
   [
     'pebble-challtestsrv',
     ...['-dns01', `127.0.0.1:${port}`, '-management', `127.0.0.1:${management}`],
     ...['-http01', '', '-https01', '', '-tlsalpn01', '', '-defaultIPv6', ''],
+    ...['-defaultIPv4', address],
   ] as const

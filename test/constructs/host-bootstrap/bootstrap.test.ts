@@ -62,8 +62,11 @@ describe('renderHostBootstrap', () => {
   const shellcheck = spawnSync('shellcheck', ['--version']).status === 0
   const orSkip = shellcheck ? test : test.skip
   orSkip(`satisfies shellcheck${shellcheck ? '' : ' (skipped: shellcheck is not installed)'}`, () => {
-    for (const [, description] of variants) {
-      const input = renderHostBootstrap(description).script
+    const leave = fileOf('/usr/local/sbin/gateway-leave')!.content
+    for (const input of [
+      leave,
+      ...variants.map(([, description]) => renderHostBootstrap(description).script),
+    ]) {
       expect(spawnSync('shellcheck', ['--shell=bash', '-'], { input, encoding: 'utf8' }).stdout).toBe('')
     }
   })
@@ -158,9 +161,9 @@ describe('renderHostBootstrap', () => {
     const { content } = fileOf('/etc/apt/sources.list.d/gateway.sources', { aptRepository })!
     expect(content).toContain('Signed-By: /etc/apt/keyrings/gateway.asc')
     expect(content).not.toMatch(/trusted/i)
-    expect(renderHostBootstrap({ ...host, aptRepository }).script).toContain('download gateway-runtime >&2')
+    expect(renderHostBootstrap({ ...host, aptRepository }).script).toContain('download gateway-runtime\n')
     const { script } = renderHostBootstrap({ ...host, aptRepository: { ...aptRepository, version: '1.2.3' } })
-    expect(script).toContain('download gateway-runtime=1.2.3 >&2')
+    expect(script).toContain('download gateway-runtime=1.2.3\n')
   })
 
   test('has no unit for a log volume that was not asked for', () => {

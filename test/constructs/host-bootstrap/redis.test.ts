@@ -128,7 +128,10 @@ describe('servers of Redis', () => {
 
   test('keep passwords out of the script, and stop where they are missing', async () => {
     const { script } = renderHostBootstrap({ redis: redisRole })
-    const reading = script.slice(script.indexOf('secrets=$'), script.indexOf("say 'packages'"))
+    const reading = script.slice(
+      script.indexOf('secrets=$'),
+      script.indexOf('put_file', script.indexOf('secrets=$')),
+    )
     const folder = await temporaryFolder()
     const read = () =>
       spawnSync('bash', ['-c', `fail() { echo "$*" >&2; exit 1; }\n${reading}`, 'bootstrap', folder], {
