@@ -4,6 +4,7 @@ import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { ConfigurationError } from './config/configuration-error.ts'
+import './config/regexp-flags.ts' // before the first worker starts
 import { OperationalError } from './control-plane/operational-error.ts'
 import { handOver, successor } from './hand-over.ts'
 import { feedWatchdog, notifyServiceManager } from './service-manager.ts'

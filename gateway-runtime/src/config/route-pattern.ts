@@ -1,23 +1,15 @@
-import { setFlagsFromString } from 'node:v8'
-import { isMainThread } from 'node:worker_threads'
+import './regexp-flags.ts'
 
 /*
  * Regular expressions of routes meet whatever clients send, so their cost must not depend on it by more than its
  * length. V8 has two engines. The one that is always there backtracks: fast, but exponential for (a+)+ and quadratic
  * for .*a.*b. The other simulates an automaton: every character once for each part of the expression. With the
- * flags below, matching begins with the first and goes over to the second after 10,000 steps back. The second cannot
+ * flags of regexp-flags.ts, matching begins with the first and goes over to the second after 10,000 steps back. The second cannot
  * run every expression; those that it cannot are refused, which the flag `l` of a RegExp finds out.
  *
  * So one match takes at most 10,000 steps back, and then at most the length of the text times the size of the
  * expression: its parts with each repetition written out, `mostParts` at most.
  */
-
-// Flags are those of the process: set before a worker starts, they hold there.
-if (isMainThread) {
-  setFlagsFromString('--enable-experimental-regexp-engine')
-  setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
-  setFlagsFromString('--regexp-backtracks-before-fallback=10000')
-}
 
 const mostParts = 512
 

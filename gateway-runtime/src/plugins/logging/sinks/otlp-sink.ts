@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { Agent, request } from 'undici'
+import type { Agent } from 'undici'
 import { LinesRefused, type LogSink } from '../log-queue.ts'
 
 const compress = promisify(gzip)
@@ -20,7 +20,7 @@ export interface OtlpTarget {
 /** Spans or log records, each as JSON, to an OpenTelemetry collector: OTLP/HTTP with JSON. */
 export class OtlpSink implements LogSink {
   readonly #target: OtlpTarget
-  readonly #dispatcher: Agent
+  #dispatcher: Agent | undefined
   readonly #before: string
   readonly #after: string
   readonly #rejected: 'rejectedSpans' | 'rejectedLogRecords'
@@ -28,8 +28,6 @@ export class OtlpSink implements LogSink {
   /** `resource`: attributes of what the spans or records are from. */
   constructor(target: OtlpTarget, kind: 'spans' | 'logRecords', resource: Readonly<Record<string, string>>) {
     this.#target = target
-    const { timeout } = target
-    this.#dispatcher = new Agent({ headersTimeout: timeout, bodyTimeout: timeout, connect: { timeout } })
     const isSpans = kind === 'spans'
     const attributes = JSON.stringify(otlpAttributes(resource))
     this.#before =
@@ -40,9 +38,11 @@ export class OtlpSink implements LogSink {
   }
 
   async send(lines: readonly string[]): Promise<void> {
-    const { url, headers, compression } = this.#target
+    const { url, headers, compression, timeout } = this.#target
     const text = `${this.#before}${lines.join(',')}${this.#after}`
     const isCompressed = compression === 'gzip'
+    const { Agent, request } = await import('undici') // it takes long to load: not before there is a line
+    this.#dispatcher ??= new Agent({ headersTimeout: timeout, bodyTimeout: timeout, connect: { timeout } })
     const answer = await request(url, {
       dispatcher: this.#dispatcher,
       method: 'POST',
@@ -61,7 +61,7 @@ export class OtlpSink implements LogSink {
   }
 
   close(): void {
-    void this.#dispatcher.destroy()
+    void this.#dispatcher?.destroy()
   }
 
   /** A collector may take a part only, and says how much it did not. */
