@@ -69,6 +69,8 @@ export type MessageToWorker =
       readonly snapshot: PackedSnapshot
       readonly memory: SharedMemory
       readonly tls: TlsMaterial
+      /** Number of the certificates in `tls`, which the worker repeats in `taken`. */
+      readonly certificatesVersion: number
       readonly ticketKeys: Uint8Array
       readonly addresses: Addresses
       /** Plugin key → what its service broadcast last. */
@@ -76,9 +78,13 @@ export type MessageToWorker =
     }
   /** What session tickets are encrypted with from now on: 48 bytes, the same for all workers. */
   | { readonly type: 'ticket-keys'; readonly ticketKeys: Uint8Array }
-  /** All certificates that there are by now, those of the snapshot among them. */
-  | { readonly type: 'certificates'; readonly certificates: readonly ServerCertificate[] }
-  /** Answers to challenges, in place of those before; `version`: a number that the worker repeats. */
+  /** All certificates that there are by now, those of the snapshot among them; answered by `taken`. */
+  | {
+      readonly type: 'certificates'
+      readonly version: number
+      readonly certificates: readonly ServerCertificate[]
+    }
+  /** Answers to challenges, in place of those before; answered by `taken`. */
   | { readonly type: 'challenges'; readonly version: number; readonly challenges: Challenges }
   | { readonly type: 'plugin-broadcast'; readonly plugin: string; readonly message: unknown }
   | ({ readonly type: 'plugin-answer'; readonly call: number } & PluginAnswer)
@@ -112,7 +118,8 @@ export type MessageFromWorker =
   /** The worker still serves the snapshot that it had. */
   | { readonly type: 'refused'; readonly version: string; readonly reason: string }
   | { readonly type: 'drained' }
-  | { readonly type: 'challenges-taken'; readonly version: number }
+  /** From now on the worker shows these certificates, or answers challenges so. */
+  | { readonly type: 'taken'; readonly what: 'certificates' | 'challenges'; readonly version: number }
   /** `plugin`: its key; `call`: a number that the answer repeats. */
   | {
       readonly type: 'plugin-call'

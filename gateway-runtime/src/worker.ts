@@ -14,6 +14,7 @@ async function handle(dataPlane: DataPlane, message: MessageToWorker): Promise<v
       const { version } = message.snapshot
       try {
         await dataPlane.apply(message)
+        send({ type: 'taken', what: 'certificates', version: message.certificatesVersion })
         send({ type: 'applied', version })
         keepCompiled()
       } catch (error) {
@@ -26,10 +27,11 @@ async function handle(dataPlane: DataPlane, message: MessageToWorker): Promise<v
       break
     case 'certificates':
       dataPlane.useCertificates(message.certificates)
+      send({ type: 'taken', what: 'certificates', version: message.version })
       break
     case 'challenges':
       dataPlane.useChallenges(message.challenges)
-      send({ type: 'challenges-taken', version: message.version })
+      send({ type: 'taken', what: 'challenges', version: message.version })
       break
     case 'plugin-broadcast':
       dataPlane.plugins.onBroadcast(message)

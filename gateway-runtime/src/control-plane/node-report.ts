@@ -43,7 +43,10 @@ export class NodeReport implements StatusSource {
     return {
       ready: ready && isWhole,
       reason: draining ? 'draining' : 'not all workers hold the configuration yet',
-      missing: orders.states.flatMap(({ domain, authority }) => (authority ? [] : [domain])),
+      // A certificate that a worker does not show yet is none to the client that it refuses.
+      missing: orders.states.flatMap(({ domain, authority }) =>
+        authority && supervisor.shownHosts.has(domain) ? [] : [domain],
+      ),
     }
   }
 

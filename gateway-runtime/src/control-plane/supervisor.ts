@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { type PackedSnapshot, packSnapshot } from '../config/packed-snapshot.ts'
 import type { Snapshot } from '../config/snapshot.ts'
@@ -18,6 +17,7 @@ import { OperationalError } from './operational-error.ts'
 import { PluginServices } from './plugin-services.ts'
 import { RequestTraces } from './request-traces.ts'
 import { SharedMemoryAllocator } from './shared-memory.ts'
+import { WorkerCertificates } from './worker-certificates.ts'
 
 interface Configured {
   readonly snapshot: Snapshot
@@ -51,6 +51,7 @@ export class Supervisor {
   readonly traces = new RequestTraces((token) => {
     for (const { worker } of this.#members) post(worker, { type: 'trace', token })
   })
+  readonly #certificates = new WorkerCertificates(() => this.#members.map(recipientOf))
   readonly #services: PluginServices
   readonly #settings: Omit<WorkerSettings, 'index'>
   readonly #script: URL
@@ -61,12 +62,6 @@ export class Supervisor {
   readonly #waiting = new Set<(index: number, message: MessageFromWorker | 'died') => void>()
   #configured: Configured | undefined
   #ticketKeys: Uint8Array
-  #ordered: readonly ServerCertificate[] = []
-  #challenges: { readonly version: number; readonly challenges: Challenges } = {
-    version: 0,
-    challenges: { http: new Map(), tls: new Map() },
-  }
-  #challengesTaken: Promise<void> = Promise.resolve()
   #draining = false
   #stopped = false
   #restarts = 0
@@ -178,41 +173,17 @@ export class Supervisor {
 
   /** Shows these certificates besides those of the configuration, which come first, from now on. */
   useOrderedCertificates(certificates: readonly ServerCertificate[]): void {
-    if (isDeepStrictEqual(certificates, this.#ordered)) return
-    this.#ordered = certificates
-    if (!this.#configured) return
-    const all = this.#certificatesBeside(this.#configured.tls)
-    for (const { worker } of this.#members) post(worker, { type: 'certificates', certificates: all })
+    this.#certificates.show(certificates, this.#configured?.tls.certificates)
+  }
+
+  /** Hosts for which every worker shows one of the ordered certificates. */
+  get shownHosts(): ReadonlySet<string> {
+    return this.#certificates.shownHosts
   }
 
   /** Answers challenges so; resolves when every worker does. Rejected where one does not in time. */
   answerChallenges(challenges: Challenges): Promise<void> {
-    if (!isDeepStrictEqual(challenges, this.#challenges.challenges)) {
-      this.#challenges = { version: this.#challenges.version + 1, challenges }
-      this.#challengesTaken = this.#sendChallenges(this.#challenges.version)
-    }
-    return this.#challengesTaken // those of before may still be on their way
-  }
-
-  async #sendChallenges(version: number): Promise<void> {
-    const missing = new Set(this.#members.map(({ index }) => index))
-    if (missing.size === 0) return
-    const taken = this.#until(
-      (index, message) => {
-        const isTaken =
-          typeof message === 'object' && message.type === 'challenges-taken' && message.version >= version
-        if (isTaken) missing.delete(index)
-        return missing.size === 0
-      },
-      applyTimeout,
-      'a worker did not take the answers to challenges',
-    )
-    for (const { worker } of this.#members) post(worker, { type: 'challenges', ...this.#challenges })
-    await taken
-  }
-
-  #certificatesBeside(tls: TlsMaterial): readonly ServerCertificate[] {
-    return [...tls.certificates, ...this.#ordered]
+    return this.#certificates.answer(challenges)
   }
 
   /** Tells the workers that the addresses of these names are others now. */
@@ -266,7 +237,7 @@ export class Supervisor {
     const worker = this.#firstWorker ?? new Worker(this.#script, { name: `worker-${index}` })
     this.#firstWorker = undefined
     worker.postMessage({ settings, metrics } satisfies WorkerStart)
-    post(worker, { type: 'challenges', ...this.#challenges }) // before it listens
+    this.#certificates.greet(recipientOf({ index, worker }))
     worker.on('message', (message: MessageFromWorker) => this.#onMessage(index, message))
     worker.on('error', (error) => this.#onError(index, error))
     worker.on('exit', () => this.#onExit(index))
@@ -294,10 +265,12 @@ export class Supervisor {
   #send(member: Member, { packed, tls }: Configured): void {
     member.version = undefined
     const memory = this.memory.forWorker(member.index)
+    const certificates = [...tls.certificates, ...this.#certificates.ordered]
     post(member.worker, {
       type: 'snapshot',
       snapshot: packed,
-      tls: { ...tls, certificates: this.#certificatesBeside(tls) },
+      tls: { ...tls, certificates },
+      certificatesVersion: this.#certificates.version,
       ticketKeys: this.#ticketKeys,
       memory,
       addresses: this.#addresses,
@@ -336,6 +309,7 @@ export class Supervisor {
       return
     }
     if (message.type === 'traced') return this.traces.onTraced(message.traced)
+    if (message.type === 'taken') return this.#certificates.onTaken(index, message)
     if (message.type === 'applied') {
       member.version = message.version
       member.deaths = 0
@@ -361,6 +335,7 @@ export class Supervisor {
     member.version = undefined
     member.drained = this.#draining
     this.memory.onWorkerDeath(index)
+    this.#certificates.onDeath(index)
     this.#errorLog.write('error', 'worker died', { worker: index })
     for (const listener of [...this.#waiting]) listener(index, 'died')
     if (this.#draining) return
@@ -375,5 +350,10 @@ export class Supervisor {
     this.#send(member, this.#configured)
   }
 }
+
+const recipientOf = ({ index, worker }: Pick<Member, 'index' | 'worker'>) => ({
+  index,
+  post: (message: MessageToWorker) => post(worker, message),
+})
 
 const post = (worker: Worker, message: MessageToWorker): void => worker.postMessage(message)

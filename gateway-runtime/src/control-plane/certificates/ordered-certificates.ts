@@ -65,6 +65,7 @@ export class OrderedCertificates {
   readonly #selfSigned = new Map<string, ServerCertificate>()
   readonly #forced = new Set<string>()
   #domains: readonly string[] = []
+  #isTold = false
   #settings: AcmeSettings | undefined
   #authorities: readonly AcmeAuthority[] = []
   #cancelSleep: (() => void) | undefined
@@ -119,12 +120,16 @@ export class OrderedCertificates {
     this.#authorities = settings ? this.#newAuthorities(settings) : []
     this.#settings = settings
     this.#domains = domains
+    this.#isTold = true
     await this.open()
     await this.#show()
     this.#wake()
   }
 
-  /** Takes up what the store holds, and from then on what changes there; done by `apply` where it was not. */
+  /**
+   * Takes up what the store holds, and from then on what changes there; done by `apply` where it was not. All of it is
+   * shown until `apply` says which domains are wanted: a node that starts has them before it listens.
+   */
   async open(): Promise<void> {
     if (this.#isOpen) return
     this.#isOpen = true
@@ -217,7 +222,7 @@ export class OrderedCertificates {
     const { clock, log, repository, ticketKeys, users } = this.#options
     const wanted = new Set(this.#domains)
     const stored = repository.certificates.filter(
-      (one) => wanted.has(one.domain) || one.authority === 'imported',
+      (one) => !this.#isTold || wanted.has(one.domain) || one.authority === 'imported',
     )
     const shown = stored.map(({ domain, certificate, key }) => {
       return { name: `stored:${domain}`, hosts: certificateHosts(certificate), certificate, key }
