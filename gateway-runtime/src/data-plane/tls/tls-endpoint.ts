@@ -69,7 +69,6 @@ export class TlsEndpoint {
     this.server = createServer({
       requestCert: mode !== undefined,
       rejectUnauthorized: mode === 'required',
-      allowHalfOpen: true,
       noDelay: true,
       handshakeTimeout: given.settings.handshake_timeout,
       ALPNCallback: withSocket((socket, client) => {
@@ -84,6 +83,7 @@ export class TlsEndpoint {
       SNICallback: withAsker((socket, serverName, choose) => this.#choose(socket, serverName, choose)),
     })
     this.server.on('secureConnection', (socket) => {
+      socket.allowHalfOpen = true // not before: who ends within a handshake waits for no answer
       if (socket.alpnProtocol === challengeProtocol) {
         socket.destroy() // the authority has seen what it asked for
         return
@@ -153,6 +153,7 @@ export class TlsEndpoint {
   takeOver(socket: Socket, ends: ConnectionEnds | undefined): void {
     const connection = connectionOf(socket)
     this.#takenOver.set(connection, ends)
+    socket.allowHalfOpen = false
     socket.once('close', () => this.#takenOver.delete(connection))
     this.server.emit('connection', socket)
   }

@@ -176,4 +176,18 @@ describe('a handshake that fails', () => {
       (await gateway.errorLog()).includes('reason=ERR_TLS_HANDSHAKE_TIMEOUT'),
     )
   })
+
+  test('because the client ends is none, and keeps nothing open', async () => {
+    const { gateway, open, port } = await start({ tls: { handshake_timeout: '60s' } })
+    for (const first of ['', '\x16\x03\x01\x02']) {
+      const client = await openRaw(port)
+      client.socket.end(first, 'latin1')
+      expect(await client.closed).toBe('') // at once: the limit is far
+    }
+    expect(await metric(gateway, 'tls_handshake_failures_total')).toBe(0)
+    // Behind the handshake, a client that has said all still gets its answer.
+    const socket = await open({ allowHalfOpen: true } as ConnectionOptions)
+    socket.end('GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')
+    expect(Buffer.concat(await socket.toArray()).toString()).toMatch(/^HTTP\/1\.1 200/)
+  })
 })
