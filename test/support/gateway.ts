@@ -23,6 +23,8 @@ export interface GatewayOptions {
   /** More files of the configuration folder: name → content. */
   readonly files?: Readonly<Record<string, Yaml>>
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Where its folder is made; the system's folder for what is temporary. */
+  readonly within?: string
 }
 
 export interface CliResult {
@@ -66,7 +68,7 @@ export interface TestGateway {
  */
 export async function startGateway(options: GatewayOptions = {}): Promise<TestGateway> {
   const [http, admin, status] = (await freePorts(3)) as [number, number, number]
-  const directory = await mkdtemp(join(tmpdir(), 'gatehouse-test-'))
+  const directory = await mkdtemp(join(options.within ?? tmpdir(), 'gatehouse-test-'))
   const configDirectory = join(directory, 'config')
   const stateDirectory = join(configDirectory, '.state') // where gateway-cli looks for it
   const logDirectory = join(directory, 'logs')

@@ -24,8 +24,9 @@ export class FolderChanged extends Error {
 const modeOfNewFiles = 0o640
 
 /**
- * Writes what differs between `before` and `after`. Each file is replaced at once, by a temporary file beside it that
- * is on the disk before it takes the name; mode and owner stay. A symbolic link stays one: its target is replaced.
+ * Writes what differs between `before` and `after`: all of it or, where the disk is full, nothing. Each file is replaced
+ * at once, by a temporary file beside it; all of these are on the disk before the first takes its name. Mode and owner
+ * stay. A symbolic link stays one: its target is replaced.
  * @throws FolderChanged, before anything is written, when a file is no longer what `before` says
  */
 export function writeFolder(folder: string, before: FolderContents, after: FolderContents): void {
@@ -37,37 +38,43 @@ export function writeFolder(folder: string, before: FolderContents, after: Folde
       throw new FolderChanged(`${join(folder, name)} was changed by somebody else; nothing was written`)
     }
   }
-  for (const name of changed) {
-    const text = after.get(name)
-    if (text === undefined) removeFile(join(folder, name))
-    else replaceFile(join(folder, name), text)
+  const replacements: Replacement[] = []
+  try {
+    for (const name of changed) {
+      const text = after.get(name)
+      if (text !== undefined) replacements.push(prepare(join(folder, name), text))
+    }
+    for (const { temporary, target } of replacements) renameSync(temporary, target)
+  } catch (error) {
+    for (const { temporary } of replacements) rmSync(temporary, { force: true })
+    throw error
   }
+  for (const name of changed) if (!after.has(name)) rmSync(join(folder, name))
+  const folders = [...replacements.map(({ target }) => dirname(target)), folder]
+  for (const touched of new Set(folders)) syncFolder(touched)
 }
 
-function removeFile(path: string): void {
-  rmSync(path)
-  syncFolder(dirname(path))
+interface Replacement {
+  readonly temporary: string
+  readonly target: string
 }
 
-function replaceFile(path: string, text: string): void {
+function prepare(path: string, text: string): Replacement {
   const known = statSync(path, { throwIfNoEntry: false })
   const target = known ? realpathSync(path) : path
   const temporary = join(dirname(target), `.${basename(target)}.${randomUUID()}.tmp`)
+  const descriptor = openSync(temporary, 'wx', 0o600)
   try {
-    const descriptor = openSync(temporary, 'wx', 0o600)
-    try {
-      writeFileSync(descriptor, text)
-      if (known) fchownSync(descriptor, known.uid, known.gid)
-      fchmodSync(descriptor, known ? known.mode & 0o7777 : modeOfNewFiles)
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
-    renameSync(temporary, target)
-    syncFolder(dirname(target))
+    writeFileSync(descriptor, text)
+    if (known) fchownSync(descriptor, known.uid, known.gid)
+    fchmodSync(descriptor, known ? known.mode & 0o7777 : modeOfNewFiles)
+    fsyncSync(descriptor)
+    return { temporary, target }
   } catch (error) {
     rmSync(temporary, { force: true })
     throw error
+  } finally {
+    closeSync(descriptor)
   }
 }
 
