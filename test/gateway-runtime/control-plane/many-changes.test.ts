@@ -1,5 +1,6 @@
-import { rename } from 'node:fs/promises'
+import { readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { Agent, get } from 'node:http'
+import { join } from 'node:path'
 import { compile, loadConfiguration } from '@gatehouse/gateway-runtime/config'
 import { afterEach, expect, test } from '@jest/globals'
 import { type AdminCall, adminToken, callAdmin } from '../../support/admin-client.ts'
@@ -116,4 +117,27 @@ test('its folder gone, a gateway goes on, refuses changes clearly, and is well w
   expect([...(await end()).keys()]).toEqual([200])
   await rename(away, gateway.configDirectory)
   await eventually('a change', async () => (await put()).status === 201)
+}, 60_000)
+
+test('its files deleted, a gateway goes on, says so, and takes back what it tells itself', async () => {
+  const gateway = await start()
+  const { body: before } = await call(gateway, '/status')
+  const kept = (await gateway.cli('config', 'export')).stdout
+  for (const file of await readdir(gateway.configDirectory)) {
+    if (file !== '.state') await rm(join(gateway.configDirectory, file))
+  }
+  const configuration = async () => (await call(gateway, '/status')).body.configuration
+  await eventually('word of it', async () => (await configuration()).error)
+  const put = () => call(gateway, '/services/new', { method: 'PUT', body: { url: 'http://127.0.0.1:9' } })
+  expect((await put()).status).toBeGreaterThanOrEqual(400)
+  expect((await call(gateway, '/status')).body.snapshot).toBe(before.snapshot)
+  expect((await fetch(`${gateway.url}/always`)).status).toBe(200)
+  await eventually('a line of it', async () =>
+    /configuration rejected; the one before stays in force/.test(await gateway.errorLog()),
+  )
+
+  await writeFile(join(gateway.configDirectory, 'config.yaml'), kept)
+  await eventually('an end of it', async () => (await configuration()).error === null)
+  expect((await call(gateway, '/status')).body.snapshot).toBe(before.snapshot)
+  expect((await put()).status).toBe(201)
 }, 60_000)
