@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { z } from '@gatehouse/gateway-runtime/config'
 import { type ClusterShape, clusterProblems } from '../constructs/hosts/cluster-problems.ts'
 import { awsSchema } from './aws-environment.ts'
-import { domain, hosted, isDistinct, network } from './environment-parts.ts'
+import { domain, hosted, isDistinct, network, networks } from './environment-parts.ts'
 
 /*
  * environment.yaml: where a gateway is provisioned, and how large. What it does stands beside it, in config.yaml and
@@ -105,6 +105,18 @@ const hostsShape = z.strictObject({
     .optional()
     .describe('Blank disk for /var/log/gateway, or auto.'),
   ...hosted,
+  mesh_networks: networks.describe(
+    'Networks that may reach sidecars of a mesh on 10000 to 15000 of the nodes.',
+  ),
+  client_limits: z
+    .strictObject({
+      connections: z.int().min(1).max(1_000_000).default(4_000).describe('Open at once.'),
+      new_per_second: z.int().min(1).max(1_000_000).default(400).describe('After a burst of twice as many.'),
+    })
+    .prefault({})
+    .describe(
+      'What the firewall lets one client have, where all may come: an address, of IPv6 its first 64 bits.',
+    ),
   management_networks: z
     .array(network)
     .min(1)

@@ -21,6 +21,11 @@ export class HostsStack extends TerraformStack {
         ingressPorts: folder.ingressPorts,
         managementNetworks: environment.management_networks,
         monitoringNetworks: environment.monitoring_networks,
+        meshNetworks: environment.mesh_networks,
+        clientLimits: {
+          connections: environment.client_limits.connections,
+          newPerSecond: environment.client_limits.new_per_second,
+        },
         sshPort: environment.ssh.port,
         ...(environment.log_device && { logDevice: environment.log_device }),
         ...(folder.aptRepository && { aptRepository: folder.aptRepository }),

@@ -25,6 +25,14 @@ export interface AptRepository {
   readonly version?: string
 }
 
+/** What the firewall lets one client have; past it new connections are reset, or dropped where they come too fast. */
+export interface ClientLimits {
+  /** Open at once. */
+  readonly connections: number
+  /** A second, after a burst of twice as many. */
+  readonly newPerSecond: number
+}
+
 /** What a host is to be, in one role or several: everything that `renderHostBootstrap` needs to know. */
 export interface HostDescription {
   /**
@@ -37,6 +45,16 @@ export interface HostDescription {
    * @default [80, 443]
    */
   readonly ingressPorts?: readonly number[]
+  /**
+   * Networks (CIDR, IPv4 or IPv6) of services in a mesh that may reach sidecars of this host, on 10000 to 15000.
+   * @default [] nobody
+   */
+  readonly meshNetworks?: readonly string[]
+  /**
+   * How much of what is open to everyone one client may take: an address, of IPv6 its first 64 bits.
+   * @default 4,000 connections, 400 new ones a second; none on AWS, where a load balancer may stand for all clients
+   */
+  readonly clientLimits?: ClientLimits
   /**
    * IP addresses of the load balancers in front: the gateway's listeners and health open to them alone.
    * @default [] none, clients come themselves
@@ -137,6 +155,7 @@ export function problemsOf(host: HostDescription): string[] {
     require(isIP(edge) !== 0, `edges: expected an IP address, got ${JSON.stringify(edge)}`)
   }
   problems.push(
+    ...limitProblems(host.clientLimits),
     ...(host.edge ? edgeProblems(host.edge) : []),
     ...(host.redis ? redisProblems(host.redis) : []),
   )
@@ -145,7 +164,7 @@ export function problemsOf(host: HostDescription): string[] {
   require(host.ingressPorts === undefined ||
     ports.length > 0, 'ingressPorts: expected at least one port, got none')
   require(isPort(host.sshPort ?? 22), `sshPort: expected 1 to 65535, got ${host.sshPort}`)
-  for (const key of ['managementNetworks', 'monitoringNetworks'] as const) {
+  for (const key of ['managementNetworks', 'monitoringNetworks', 'meshNetworks'] as const) {
     for (const network of host[key] ?? []) {
       require(isNetwork(
         network,
@@ -159,6 +178,11 @@ export function problemsOf(host: HostDescription): string[] {
     ), `logDevice: expected 'auto' or a path below /dev, got ${JSON.stringify(host.logDevice)}`)
   return host.aptRepository ? [...problems, ...aptProblems(host.aptRepository)] : problems
 }
+
+const limitProblems = (limits: Partial<ClientLimits> = {}): string[] =>
+  Object.entries(limits)
+    .filter(([, value]) => !Number.isInteger(value) || value < 1 || value > 1_000_000)
+    .map(([key, value]) => `clientLimits.${key}: expected 1 to 1000000, got ${value}`)
 
 /** Whether a text is a version as dpkg takes it (deb-version(7)), without an epoch. */
 export const isPackageVersion = (text: string) => /^\d[A-Za-z0-9.+~-]{0,63}$/.test(text)

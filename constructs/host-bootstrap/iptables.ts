@@ -1,5 +1,12 @@
 import { isIPv6 } from 'node:net'
-import { adminTlsPort, type HostDescription, type HostFile, isGateway, statusPort } from './description.ts'
+import {
+  adminTlsPort,
+  type ClientLimits,
+  type HostDescription,
+  type HostFile,
+  isGateway,
+  statusPort,
+} from './description.ts'
 import { busPort, redisAddresses } from './redis.ts'
 
 const directory = '/etc/iptables'
@@ -8,10 +15,20 @@ const directory = '/etc/iptables'
 const jump = '-A INPUT -j GATEWAY'
 
 /** Who may reach a port: everyone, or the networks and addresses given. */
-type Opening = readonly [port: number, from: 'everyone' | readonly string[]]
+type Opening = readonly [port: number | typeof meshPorts, from: 'everyone' | readonly string[]]
+
+const meshPorts = '10000:15000'
+const usualLimits: ClientLimits = { connections: 4_000, newPerSecond: 400 }
 
 function openings(host: Partial<HostDescription>): Opening[] {
-  const { edge, edges = [], redis, managementNetworks = [], monitoringNetworks = [] } = host
+  const {
+    edge,
+    edges = [],
+    redis,
+    managementNetworks = [],
+    monitoringNetworks = [],
+    meshNetworks = [],
+  } = host
   const gatewayPorts = isGateway(host) ? [...new Set(host.ingressPorts ?? [80, 443])] : []
   const servers = redis ? redisAddresses(redis) : []
   return [
@@ -22,12 +39,28 @@ function openings(host: Partial<HostDescription>): Opening[] {
       ? ([
           [adminTlsPort, managementNetworks],
           [statusPort, [...monitoringNetworks, ...edges]],
+          [meshPorts, meshNetworks],
         ] as const)
       : []),
     ...(redis?.ports ?? []).flatMap((port): Opening[] => [
       [port, [...redis!.clients, ...servers]],
       [busPort(port), servers],
     ]),
+  ]
+}
+
+/** Rules for ports that are open to everyone, in front of those that open them. */
+function limitRules(
+  ports: readonly (number | string)[],
+  { connections, newPerSecond }: ClientLimits,
+  prefix: number,
+) {
+  if (ports.length === 0) return []
+  const fresh = `-A GATEWAY -p tcp --syn -m multiport --dports ${ports.join(',')}`
+  return [
+    `${fresh} -m hashlimit --hashlimit-above ${newPerSecond}/second --hashlimit-burst ${2 * newPerSecond} ` +
+      `--hashlimit-mode srcip --hashlimit-srcmask ${prefix} --hashlimit-name gateway -j DROP`,
+    `${fresh} -m connlimit --connlimit-above ${connections} --connlimit-mask ${prefix} -j REJECT --reject-with tcp-reset`,
   ]
 }
 
@@ -39,6 +72,9 @@ export function renderFirewallRules(family: 4 | 6, host: Partial<HostDescription
     from === 'everyone'
       ? [`-A GATEWAY -p tcp --dport ${port} -j ACCEPT`]
       : ofFamily(from).map((network) => `-A GATEWAY -s ${network} -p tcp --dport ${port} -j ACCEPT`)
+  const opened = openings(host)
+  const open = opened.flatMap(([port, from]) => (from === 'everyone' ? [port] : []))
+  const limits = host.clientLimits ?? (host.aws ? undefined : usualLimits)
   return [
     '*filter',
     ':INPUT DROP [0:0]',
@@ -53,7 +89,8 @@ export function renderFirewallRules(family: 4 | 6, host: Partial<HostDescription
     ...(family === 6
       ? ['-A GATEWAY -p ipv6-icmp -j ACCEPT', '-A GATEWAY -s fe80::/10 -p udp --dport 546 -j ACCEPT']
       : ['-A GATEWAY -p icmp --icmp-type echo-request -m limit --limit 10/second -j ACCEPT']),
-    ...openings(host).flatMap(accept),
+    ...(limits ? limitRules(open, limits, family === 6 ? 64 : 32) : []),
+    ...opened.flatMap(accept),
     'COMMIT',
     '',
   ].join('\n')

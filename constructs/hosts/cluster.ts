@@ -92,12 +92,13 @@ export function describeHosts(cluster: ClusterProps): DescribedHost[] {
 }
 
 function describe(host: Host, cluster: ClusterProps): HostDescription {
-  const { sshPort, managementNetworks } = cluster.host
+  const { sshPort, managementNetworks, clientLimits } = cluster.host
   const roles = rolesOf(host)
   return {
     ...(roles.includes('gateway') ? describeGateway(cluster) : {}),
     ...(sshPort !== undefined && { sshPort }),
     ...(managementNetworks && { managementNetworks }),
+    ...(clientLimits && { clientLimits }),
     ...(roles.includes('edge') && { edge: describeEdge(host, cluster) }),
     ...(roles.includes('redis') && { redis: describeRedis(host, cluster) }),
   }

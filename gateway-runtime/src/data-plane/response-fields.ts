@@ -1,4 +1,3 @@
-import type { FieldSink } from './fields.ts'
 import type { HeaderName } from './http1/header-name.ts'
 import { settableField } from './plugin-field.ts'
 
@@ -38,7 +37,7 @@ export class ResponseFields {
     return fields.length === this.#fields.length ? this : new ResponseFields(fields, this.#hidden)
   }
 
-  write(sink: FieldSink): void {
+  write(sink: { field(name: HeaderName, value: string): void }): void {
     for (const [name, value] of this.#fields) sink.field(name, value)
   }
 }

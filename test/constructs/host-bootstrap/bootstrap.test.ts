@@ -235,19 +235,41 @@ describe('the firewall', () => {
 
   test('opens ingress to all, and the rest to the networks given', () => {
     expect(rules('v4')).toContain('-A INPUT -j GATEWAY')
-    expect(rules('v4').filter((rule) => rule.includes('--dport'))).toEqual([
+    expect(rules('v4').filter((rule) => rule.includes('--dport '))).toEqual([
       '-A GATEWAY -p tcp --dport 80 -j ACCEPT',
       '-A GATEWAY -p tcp --dport 443 -j ACCEPT',
       '-A GATEWAY -s 10.1.0.0/16 -p tcp --dport 22 -j ACCEPT',
       '-A GATEWAY -s 10.1.0.0/16 -p tcp --dport 8444 -j ACCEPT',
       '-A GATEWAY -s 10.2.0.0/16 -p tcp --dport 9090 -j ACCEPT',
     ])
-    expect(rules('v6').filter((rule) => rule.includes('-p tcp'))).toEqual([
+    expect(rules('v6').filter((rule) => rule.includes('-p tcp --dport '))).toEqual([
       '-A GATEWAY -p tcp --dport 80 -j ACCEPT',
       '-A GATEWAY -p tcp --dport 443 -j ACCEPT',
       '-A GATEWAY -s fd00::/8 -p tcp --dport 22 -j ACCEPT',
       '-A GATEWAY -s fd00::/8 -p tcp --dport 8444 -j ACCEPT',
     ])
+  })
+
+  test('lets one client have so much of what is open to all, and no more', () => {
+    const limits = (changes: Partial<HostDescription>, family: 'v4' | 'v6' = 'v4') =>
+      rules(family, changes).filter((rule) => rule.includes('--syn'))
+    expect(limits({})).toEqual([
+      '-A GATEWAY -p tcp --syn -m multiport --dports 80,443 -m hashlimit --hashlimit-above 400/second --hashlimit-burst 800 --hashlimit-mode srcip --hashlimit-srcmask 32 --hashlimit-name gateway -j DROP',
+      '-A GATEWAY -p tcp --syn -m multiport --dports 80,443 -m connlimit --connlimit-above 4000 --connlimit-mask 32 -j REJECT --reject-with tcp-reset',
+    ])
+    const own = { clientLimits: { connections: 10, newPerSecond: 5 } }
+    expect(limits(own, 'v6').join()).toMatch(/above 5\/.*srcmask 64.*above 10 --connlimit-mask 64/)
+    expect(rules('v4').findIndex((rule) => rule.includes('connlimit'))).toBeLessThan(
+      rules('v4').indexOf('-A GATEWAY -p tcp --dport 80 -j ACCEPT'),
+    )
+    expect(limits({ edges: ['10.0.0.1'] })).toEqual([]) // it speaks for all clients
+    expect(limits({ aws: { followConfiguration: false } })).toEqual([])
+  })
+
+  test('opens ports of a mesh to its networks', () => {
+    expect(rules('v4', { meshNetworks: ['10.3.0.0/16'] })).toContain(
+      '-A GATEWAY -s 10.3.0.0/16 -p tcp --dport 10000:15000 -j ACCEPT',
+    )
   })
 
   test('opens SSH, admin and metrics to nobody without a network', () => {
