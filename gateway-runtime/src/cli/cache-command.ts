@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import type { PurgeOutcome } from '../plugins/proxy-cache/purge-log.ts'
 import { CliError } from './cli-error.ts'
 import { running } from './node-commands.ts'
 import { addGlobalOptions, settingsOf } from './settings.ts'
@@ -31,8 +32,14 @@ export function addCacheCommand(program: Command): void {
       throw new CliError('say what to forget, with --url, --prefix or --tag')
     const settings = settingsOf(purge)
     const answer = await (await running(settings)).request('POST', '/cache/purge', { url, prefix, tag })
-    const { purged } = answer as { readonly purged: number }
-    const text = purged === 1 ? 'One answer is forgotten.' : `${purged} answers are forgotten.`
+    const text = outcomeText(answer as PurgeOutcome)
     process.stdout.write(`${settings.json ? JSON.stringify(answer, null, 2) : text}\n`)
   })
+}
+
+function outcomeText({ purged, nodes, missing }: PurgeOutcome): string {
+  const count = purged === 1 ? 'One answer is forgotten' : `${purged} answers are forgotten`
+  if (nodes + missing === 1) return `${count}.`
+  const told = `${count} on this node; ${nodes} of ${nodes + missing} nodes have purged.`
+  return missing === 0 ? told : `${told} The others do so when they reach Redis.`
 }

@@ -1,4 +1,4 @@
-import { createCluster } from '@redis/client'
+import { createCluster, RESP_TYPES } from '@redis/client'
 import type { RedisSettings } from '../../config/redis-settings.ts'
 import { IamTokens } from '../aws/iam-token.ts'
 import { iamCredentials } from './iam-credentials.ts'
@@ -8,6 +8,7 @@ const longestReconnectDelay = 1_000
 const mostCommandsAtOnce = 4_096
 // A replica acknowledges within a round trip; one that stands still must not hold up the connection for long.
 const replicaPatience = 0.5
+const asBuffers = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
 
 type Cluster = ReturnType<typeof newCluster>
 type ServerClient = Awaited<ReturnType<Cluster['getNodeClientForKey']>>
@@ -125,17 +126,18 @@ export class ClusterClient {
     return { answering, silent }
   }
 
-  command(key: string, args: readonly string[]): Promise<unknown> {
+  command(key: string, args: readonly (string | Buffer)[], binary: boolean): Promise<unknown> {
+    const options = binary ? asBuffers : undefined
     return this.#inTime(async () => {
       this.#requireServerOf(key)
-      return this.#cluster.sendCommand(key, false, [...args])
+      return this.#cluster.sendCommand(key, false, [...args], options)
     })
   }
 
   async script(
     { source, sha }: RedisScript,
     keys: readonly [string, ...string[]],
-    args: readonly string[],
+    args: readonly (string | Buffer)[],
     replicated: boolean,
   ): Promise<ScriptReply> {
     const rest = [String(keys.length), ...keys, ...args]
@@ -164,7 +166,12 @@ export class ClusterClient {
   }
 
   /** WAIT follows its command on the same connection: it waits for what that connection has written. */
-  async #send(server: ServerClient, key: string, args: string[], replicated: boolean): Promise<ScriptReply> {
+  async #send(
+    server: ServerClient,
+    key: string,
+    args: (string | Buffer)[],
+    replicated: boolean,
+  ): Promise<ScriptReply> {
     const replicas = replicated ? this.#replicasOf(key) : 0
     const sent = server.sendCommand(args)
     if (replicas === 0) return { reply: await sent, replicated: true }

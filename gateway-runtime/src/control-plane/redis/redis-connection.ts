@@ -67,14 +67,14 @@ export class RedisConnection implements Redis {
     }
   }
 
-  command(key: string, args: readonly string[]): Promise<unknown> {
-    return this.#ask((client) => client.command(key, args))
+  command(key: string, args: readonly (string | Buffer)[], { binary = false } = {}): Promise<unknown> {
+    return this.#ask((client) => client.command(key, args, binary))
   }
 
   script(
     script: RedisScript,
     keys: readonly [string, ...string[]],
-    args: readonly string[],
+    args: readonly (string | Buffer)[],
     { replicated = false } = {},
   ): Promise<ScriptReply> {
     return this.#ask((client) => client.script(script, keys, args, replicated))

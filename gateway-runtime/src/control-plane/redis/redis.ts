@@ -32,8 +32,15 @@ export interface Redis {
   readonly state: RedisState
   /** Put before each key. */
   readonly prefix: string
-  /** Sends a command to the server that has the slot of `key`. Rejected with a RedisError. */
-  command(key: string, args: readonly string[]): Promise<unknown>
+  /**
+   * Sends a command to the server that has the slot of `key`. With `binary`, texts in the reply are Buffers. Rejected
+   * with a RedisError.
+   */
+  command(
+    key: string,
+    args: readonly (string | Buffer)[],
+    options?: { readonly binary?: boolean },
+  ): Promise<unknown>
   /**
    * Runs a script where the first of the keys is; all have one hash tag. With `replicated`, waits until the replicas
    * have what it wrote, as far as they do in time. Whether a rejected script has run is not known.
@@ -41,7 +48,7 @@ export interface Redis {
   script(
     script: RedisScript,
     keys: readonly [string, ...string[]],
-    args: readonly string[],
+    args: readonly (string | Buffer)[],
     options?: { readonly replicated?: boolean },
   ): Promise<ScriptReply>
   /** Called on each change of state, until the function that it returns is called. */

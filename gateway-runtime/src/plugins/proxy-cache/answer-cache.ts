@@ -1,10 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type CachePolicy from 'http-cache-semantics'
-import type { Exchange } from '../contract.ts'
+import type { Exchange, PluginContext } from '../contract.ts'
+import type { CacheCall } from './cache-service.ts'
 import type { SharedStore } from './shared-store.ts'
 import { packAnswer, packVariants, type StoredAnswer, unpack, type Variants } from './stored-answer.ts'
 
 const mostUnpacked = 1_000
+/** Bytes of the largest record that goes to Redis, which serves others meanwhile. */
+const mostShared = 1_048_576
+const variantsLife = 86_400_000
+/** Of these an answer may depend, and they are secrets: they do not leave the node. */
+const secretNames = ['authorization', 'cookie', 'proxy-authorization']
 
 /** What a worker has unpacked of the memory that all share. */
 interface Unpacked {
@@ -12,15 +18,26 @@ interface Unpacked {
   readonly record: Omit<StoredAnswer, 'body'> | Variants
 }
 
+/** The way to what other nodes have kept: see CacheService. */
+type AskCluster = Pick<PluginContext, 'call' | 'count'>
+
 /** Stored answers by resource and, where it has several representations, by what tells them apart. */
 export class AnswerCache {
   readonly #store: SharedStore
+  readonly #cluster: AskCluster | undefined
   readonly #unpacked = new Map<string, Unpacked>()
 
-  constructor(store: SharedStore) {
+  /** @param cluster - undefined: other nodes are not asked */
+  constructor(store: SharedStore, cluster: AskCluster | undefined) {
     this.#store = store
+    this.#cluster = cluster
   }
 
+  get hasCluster(): boolean {
+    return this.#cluster !== undefined
+  }
+
+  /** Of this node. */
   get(key: string, { request }: Exchange): StoredAnswer | undefined {
     const found = this.#lookup(key)
     if (!found || !('vary' in found)) return found
@@ -28,22 +45,77 @@ export class AnswerCache {
     return variant && !('vary' in variant) ? variant : undefined
   }
 
-  /** `vary`: the header names of its Vary field. Returns whether it was kept. */
-  put(key: string, vary: readonly string[], { request }: Exchange, answer: StoredAnswer): boolean {
-    if (vary.length === 0) return this.#store.put(key, packAnswer(answer))
-    const known = this.#lookup(key)
-    const isKnown = known !== undefined && 'vary' in known && known.vary.join() === vary.join()
-    const variants = isKnown ? known : { vary, id: randomUUID() }
-    if (!isKnown) this.#store.put(key, packVariants(variants))
-    return this.#store.put(
-      variantKey(key, variants, (name) => request.header(name)),
-      packAnswer(answer),
-    )
+  /** What another node has kept, which is then kept here, too. Undefined as well where Redis does not answer. */
+  async fetch(key: string, { request }: Exchange): Promise<StoredAnswer | undefined> {
+    const found = await this.#fetchRecord(key)
+    if (!found || !('vary' in found)) return found
+    const variant = await this.#fetchRecord(variantKey(key, found, (name) => request.header(name)))
+    return variant && !('vary' in variant) ? variant : undefined
+  }
+
+  /**
+   * Keeps an answer, unless something was purged since.
+   * @param vary - the header names of its Vary field
+   * @param purges - SharedStore.purges when the service was asked
+   */
+  put(
+    key: string,
+    vary: readonly string[],
+    { request }: Exchange,
+    answer: StoredAnswer,
+    purges: number,
+  ): void {
+    if (this.#store.purges !== purges) return
+    const value = packAnswer(answer, vary)
+    const life = answer.policy.timeToLive()
+    const isShared = !vary.some((name) => secretNames.includes(name))
+    const share = (shared: string, record: Buffer, lasts: number) => {
+      if (isShared) this.#share(shared, record, lasts, purges)
+    }
+    if (vary.length === 0) {
+      this.#store.put(key, value)
+      return share(key, value, life)
+    }
+    const variants = this.#variantsOf(key, vary)
+    const own = variantKey(key, variants, (name) => request.header(name))
+    this.#store.put(own, value)
+    share(key, packVariants(variants), variantsLife)
+    share(own, value, life)
   }
 
   /** Forgets all representations of a resource. */
   delete(key: string): void {
     this.#store.delete(key)
+    if (this.#cluster) this.#tell(this.#cluster, { kind: 'delete', key })
+  }
+
+  #variantsOf(key: string, vary: readonly string[]): Variants {
+    const known = this.#lookup(key)
+    if (known !== undefined && 'vary' in known && known.vary.join() === vary.join()) return known
+    const variants = { vary, id: randomUUID() }
+    this.#store.put(key, packVariants(variants))
+    return variants
+  }
+
+  #share(key: string, value: Buffer, life: number, purges: number): void {
+    if (!this.#cluster || value.length > mostShared) return
+    this.#tell(this.#cluster, { kind: 'put', key, value, life, purges })
+  }
+
+  #tell(cluster: AskCluster, message: CacheCall): void {
+    cluster.call(message).catch(() => cluster.count('without_redis'))
+  }
+
+  async #fetchRecord(key: string): Promise<StoredAnswer | Variants | undefined> {
+    const cluster = this.#cluster!
+    const { purges } = this.#store
+    const message: CacheCall = { kind: 'get', key }
+    const bytes = await cluster.call(message).catch(() => cluster.count('without_redis'))
+    if (!bytes) return undefined
+    const { buffer, byteOffset, length } = bytes as Uint8Array
+    const value = Buffer.from(buffer, byteOffset, length)
+    if (this.#store.purges === purges) this.#store.put(key, value)
+    return unpack(value)
   }
 
   #lookup(key: string): StoredAnswer | Variants | undefined {

@@ -16,7 +16,8 @@ declare module 'http-cache-semantics' {
   export default class CachePolicy {
     constructor(request: Message, response: Message, options?: Options)
     static fromObject(object: object): CachePolicy
-    toObject(): object
+    /** `reqh`: headers of the request, where the answer varies; `u`: its URL, '' for any. */
+    toObject(): { readonly reqh: Readonly<Record<string, string>> | null; readonly u: string }
     storable(): boolean
     satisfiesWithoutRevalidation(request: Message): boolean
     responseHeaders(): Record<string, string>

@@ -1,6 +1,5 @@
-import { Transform } from 'node:stream'
 import CachePolicy, { type Message } from 'http-cache-semantics'
-import { z } from 'zod'
+import { ExpiringCache } from '../authentication/expiring-cache.ts'
 import {
   type AnswerReply,
   definePlugin,
@@ -9,19 +8,31 @@ import {
   type PluginResponse,
 } from '../contract.ts'
 import { AnswerCache, varyNames } from './answer-cache.ts'
+import { CacheService } from './cache-service.ts'
 import { type Asked, conditioned } from './conditional.ts'
-import { type Purge, purgeStore } from './purge.ts'
+import { Flights, flightBytes } from './flights.ts'
+import { keepBody } from './keep-body.ts'
+import { type CacheSettings, cacheSettings } from './settings.ts'
 import { SharedStore } from './shared-store.ts'
 import { messageOf, type StoredAnswer, storedAnswer } from './stored-answer.ts'
 
 const policyOptions = { shared: true, cacheHeuristic: 0.1 }
-const mostWait = 5_000
+/** Milliseconds in which nobody waits for an answer that could not be kept the last time, and for how many keys. */
+const unkeptFor = 10_000
+const mostUnkept = 1_000
 
 /** How this request came to its answer, as Cache-Status says it (RFC 9211). */
 type Way =
   | { readonly kind: 'miss' | 'bypass' }
   /** What is stored has to be confirmed. */
   | { readonly kind: 'stale'; readonly stored: StoredAnswer }
+
+/** A request, and what it would be stored under. */
+interface Question {
+  readonly exchange: Exchange
+  readonly key: string
+  readonly request: Message
+}
 
 interface Started {
   readonly key: string
@@ -33,47 +44,16 @@ interface Started {
   readonly settle: () => void
 }
 
-const settingsSchema = z.strictObject({
-  memory: z
-    .int()
-    .min(1_048_576)
-    .max(2 ** 32)
-    .default(67_108_864)
-    .describe('Bytes for the answers of one node, shared by its workers; the oldest go first.'),
-  max_entry: z
-    .int()
-    .min(1_024)
-    .max(2 ** 28)
-    .default(1_048_576)
-    .describe('Bytes of the largest body that is kept; at most an eighth of the memory.'),
-  default_ttl: z
-    .int()
-    .min(0)
-    .max(31_536_000)
-    .default(0)
-    .describe('Seconds that an answer is fresh which says nothing of it; 0: such answers are not kept.'),
-  ignore_client_cache_control: z
-    .boolean()
-    .default(false)
-    .describe('Whether Cache-Control of requests counts for nothing: a client could fetch anew at will.'),
-  consumers: z
-    .enum(['apart', 'together'])
-    .default('apart')
-    .describe('Whether consumers are given what was stored for others.'),
-  collapse: z
-    .boolean()
-    .default(true)
-    .describe('Whether requests for what is on its way already wait for it.'),
-})
-type Settings = z.output<typeof settingsSchema>
-
 /** A shared cache (RFC 9111) for GET and HEAD. */
 export const proxyCache = definePlugin({
   name: 'proxy-cache',
   order: 110,
   description: 'Keeps answers of services as they allow it, and gives them to others who ask the same.',
-  config: settingsSchema,
-  examples: [{ memory: 268_435_456 }, { default_ttl: 30, consumers: 'together' }],
+  config: cacheSettings,
+  examples: [
+    { memory: 268_435_456, sync: 'cluster' },
+    { default_ttl: 30, consumers: 'together' },
+  ],
   counters: {
     hit: 'Requests that were answered by what was stored.',
     stale: 'Of these, those that got it past its time, as the service allows it.',
@@ -81,30 +61,32 @@ export const proxyCache = definePlugin({
     revalidated: 'Requests for what was stored and then confirmed by the service.',
     collapsed: 'Requests that waited for another one of the same.',
     bypass: 'Requests that no cache may answer.',
+    found_in_cluster: 'Requests for which another node had kept something.',
+    without_redis: 'What Redis was asked or told and gave no answer to.',
   },
-  sharedMemory: ({ memory }) => memory,
-  serve(_, node) {
-    const store = new SharedStore(node.sharedMemory!)
-    return { onCommand: (command) => purgeStore(store, command as Purge), stop() {} }
-  },
+  sharedMemory: ({ memory }) => memory + flightBytes,
+  serve: (config, node) => new CacheService(config, node),
   create: (config, gateway) => new ProxyCache(config, gateway),
 })
 
 class ProxyCache {
-  readonly #settings: Settings
+  readonly #settings: CacheSettings
   readonly #gateway: PluginContext
   readonly #store: SharedStore
   readonly #cache: AnswerCache
   readonly #mostBytes: number
   readonly #started = new WeakMap<Exchange, Started>()
-  readonly #onTheirWay = new Map<string, Promise<void>>()
+  readonly #flights: Flights
+  readonly #unkept = new ExpiringCache<true>(mostUnkept)
 
-  constructor(settings: Settings, gateway: PluginContext) {
-    const store = new SharedStore(gateway.sharedMemory!)
+  constructor(settings: CacheSettings, gateway: PluginContext) {
+    const memory = gateway.sharedMemory!
+    const store = new SharedStore(memory, flightBytes)
     this.#settings = settings
     this.#gateway = gateway
     this.#store = store
-    this.#cache = new AnswerCache(store)
+    this.#cache = new AnswerCache(store, settings.sync === 'cluster' ? gateway : undefined)
+    this.#flights = new Flights(memory, (key) => store.hash(key))
     this.#mostBytes = Math.min(settings.max_entry, store.largest - 65_536)
   }
 
@@ -114,12 +96,12 @@ class ProxyCache {
     const key = this.#keyOf(exchange)
     const stored = this.#cache.get(key, exchange)
     if (stored && this.#isSimplyFresh(exchange, stored)) return this.#hit(stored, exchange.request)
-    const request = this.#messageOf(exchange)
-    const answer = stored && this.#evaluate(exchange, key, request, stored)
+    const question = { exchange, key, request: this.#messageOf(exchange) }
+    const answer = stored && this.#evaluate(question, stored)
     if (answer) return answer
-    const waiting = this.#settings.collapse && method === 'GET' ? this.#onTheirWay.get(key) : undefined
-    if (waiting && !stored) return this.#wait(exchange, key, request, waiting)
-    return this.#forward(exchange, key, request, stored)
+    if (!this.#isLikeOthers(question, stored)) return this.#goOn(question, stored, () => {})
+    const end = this.#flights.begin(key)
+    return end ? this.#goOn(question, stored, end) : this.#wait(question)
   }
 
   onResponse(exchange: Exchange, response: PluginResponse): void {
@@ -167,17 +149,22 @@ class ProxyCache {
   }
 
   /** What the policy says of a request with conditions, or of an answer past its time. */
-  #evaluate(
-    exchange: Exchange,
-    key: string,
-    request: Message,
-    stored: StoredAnswer,
-  ): AnswerReply | undefined {
+  #evaluate(question: Question, stored: StoredAnswer): AnswerReply | undefined {
+    const { exchange, request } = question
     const { response, revalidation } = stored.policy.evaluateRequest(request)
     if (!response || revalidation?.synchronous) return this.#ifCachedOnly(exchange)
     if (!revalidation) return this.#hit(stored, exchange.request)
-    this.#revalidateBehind(exchange, key, request, stored)
+    this.#revalidateBehind(question, stored)
     return this.#serveStale(stored, exchange.request)
+  }
+
+  /** Whether what it gets would do for others that ask the same, and what they get for it. */
+  #isLikeOthers({ exchange: { request: asked }, key, request }: Question, stored?: StoredAnswer): boolean {
+    if (!this.#settings.collapse || asked.method !== 'GET' || asked.header('range') !== undefined)
+      return false
+    const { headers } = request
+    if (headers['cache-control'] !== undefined || headers.pragma !== undefined) return false
+    return (stored !== undefined || !isConditional(request)) && !this.#unkept.get(key)
   }
 
   /** `only-if-cached` (RFC 9111 section 5.2.1.7). */
@@ -190,59 +177,63 @@ class ProxyCache {
     }
   }
 
-  async #wait(
-    exchange: Exchange,
-    key: string,
-    request: Message,
-    waiting: Promise<void>,
-  ): Promise<AnswerReply | undefined> {
+  async #wait(question: Question): Promise<AnswerReply | undefined> {
     this.#gateway.count('collapsed')
-    await waiting
-    const stored = this.#cache.get(key, exchange)
-    if (stored && this.#isSimplyFresh(exchange, stored)) return this.#hit(stored, exchange.request)
+    await this.#flights.end(question.key)
+    const stored = this.#cache.get(question.key, question.exchange)
+    const answer = stored && this.#answerOf(question, stored)
     // It could not be kept: each one asks for itself, and all at once.
-    return this.#forward(exchange, key, request, undefined)
+    return answer ?? this.#forward(question, stored, () => {})
+  }
+
+  #answerOf(question: Question, stored: StoredAnswer): AnswerReply | undefined {
+    const { exchange } = question
+    if (this.#isSimplyFresh(exchange, stored)) return this.#hit(stored, exchange.request)
+    return this.#evaluate(question, stored)
+  }
+
+  /** Asks the other nodes for what is not here, then the service. `end`: for those that wait. */
+  #goOn(
+    question: Question,
+    stored: StoredAnswer | undefined,
+    end: () => void,
+  ): AnswerReply | undefined | Promise<AnswerReply | undefined> {
+    if (stored || !this.#cache.hasCluster) return this.#forward(question, stored, end)
+    return this.#askCluster(question, end)
+  }
+
+  async #askCluster(question: Question, end: () => void): Promise<AnswerReply | undefined> {
+    const stored = await this.#cache.fetch(question.key, question.exchange)
+    if (stored) this.#gateway.count('found_in_cluster')
+    const answer = stored && this.#answerOf(question, stored)
+    if (!answer) return this.#forward(question, stored, end)
+    end()
+    return answer
   }
 
   /** Sends the request on, as one for what is not there or has to be confirmed. */
-  #forward(
-    exchange: Exchange,
-    key: string,
-    request: Message,
-    stored: StoredAnswer | undefined,
-  ): AnswerReply | undefined {
+  #forward(question: Question, stored: StoredAnswer | undefined, end: () => void): AnswerReply | undefined {
+    const { exchange, key, request } = question
     const onlyCached = this.#ifCachedOnly(exchange)
-    if (onlyCached) return onlyCached
+    if (onlyCached) {
+      end()
+      return onlyCached
+    }
     // What was asked for in part, or conditionally, is no answer for others.
     const isPartial = exchange.request.header('range') !== undefined
-    const isConditional = /(^|\n)if-/.test(Object.keys(request.headers).join('\n'))
-    if (isPartial || (isConditional && !stored)) {
+    if (isPartial || (isConditional(request) && !stored)) {
       this.#gateway.count('bypass')
-      this.#start(exchange, { key, request, way: { kind: 'bypass' }, settle: () => {} })
+      this.#start(exchange, { key, request, way: { kind: 'bypass' }, settle: end })
       return undefined
     }
     if (stored) this.#setConditions(exchange, request, stored)
     const way: Way = stored ? { kind: 'stale', stored } : { kind: 'miss' }
-    this.#start(exchange, { key, request, way, settle: this.#announce(key) })
+    this.#start(exchange, { key, request, way, settle: end })
     return undefined
   }
 
   #start(exchange: Exchange, started: Omit<Started, 'purges'>): void {
     this.#started.set(exchange, { ...started, purges: this.#store.purges })
-  }
-
-  /** Others that ask for the same may wait until what is returned is called, but not for ever. */
-  #announce(key: string): () => void {
-    if (this.#onTheirWay.has(key)) return () => {}
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#onTheirWay.set(key, promise)
-    const settle = () => {
-      clearTimeout(timer)
-      if (this.#onTheirWay.get(key) === promise) this.#onTheirWay.delete(key)
-      resolve()
-    }
-    const timer = setTimeout(settle, mostWait)
-    return settle
   }
 
   #setConditions({ request }: Exchange, message: Message, { policy }: StoredAnswer): void {
@@ -259,23 +250,29 @@ class ProxyCache {
     if (name === 'miss') this.#gateway.count('miss')
     const policy = this.#policyOf(request, response)
     const vary = varyNames(policy)
-    const isKept =
-      name === 'miss' &&
-      exchange.request.method === 'GET' &&
+    const isWanted = name === 'miss' && exchange.request.method === 'GET'
+    const isKept = isWanted && vary !== undefined && this.#isKept(policy, response)
+    exchange.setResponseHeader('cache-status', `Gatehouse; fwd=${name}${isKept ? '; stored' : ''}`)
+    if (!isKept) {
+      if (isWanted && response.status < 500) this.#unkept.set(key, true, Date.now() + unkeptFor)
+      return started.settle()
+    }
+    const headers = [...response.headers()]
+    keepBody(response, this.#mostBytes, (body) => {
+      const answer = storedAnswer(policy, { status: response.status, headers, body })
+      this.#cache.put(key, vary, exchange, answer, started.purges)
+      started.settle()
+    })
+  }
+
+  #isKept(policy: CachePolicy, response: PluginResponse): boolean {
+    return (
       response.status !== 206 &&
-      vary !== undefined &&
       response.header('set-cookie') === undefined &&
       (response.contentLength ?? 0) <= this.#mostBytes &&
       policy.storable() &&
       policy.timeToLive() > 0
-    exchange.setResponseHeader('cache-status', `Gatehouse; fwd=${name}${isKept ? '; stored' : ''}`)
-    if (!isKept) return started.settle()
-    const headers = [...response.headers()]
-    this.#keepBody(response, (body) => {
-      const answer = storedAnswer(policy, { status: response.status, headers, body })
-      if (this.#store.purges === started.purges) this.#cache.put(key, vary, exchange, answer)
-      started.settle()
-    })
+    )
   }
 
   #onRevalidation(
@@ -306,44 +303,41 @@ class ProxyCache {
   ): StoredAnswer {
     const headers = Object.entries(policy.responseHeaders())
     const confirmed = storedAnswer(policy, { status: stored.status, headers, body: stored.body })
-    if (this.#store.purges === purges) this.#cache.put(key, varyNames(policy) ?? [], exchange, confirmed)
+    this.#cache.put(key, varyNames(policy) ?? [], exchange, confirmed, purges)
     return confirmed
   }
 
   /** Within stale-while-revalidate: the client has its answer, the next one gets a newer. */
-  #revalidateBehind(exchange: Exchange, key: string, request: Message, stored: StoredAnswer): void {
-    if (this.#onTheirWay.has(key)) return
-    const settle = this.#announce(key)
+  #revalidateBehind(question: Question, stored: StoredAnswer): void {
+    const settle = this.#flights.begin(question.key)
+    if (!settle) return
     const { purges } = this.#store
-    const conditions = stored.policy.revalidationHeaders(request)
+    const conditions = stored.policy.revalidationHeaders(question.request)
     const headers = ['if-none-match', 'if-modified-since'].flatMap((name) =>
       conditions[name] === undefined ? [] : [[name, conditions[name]] as const],
     )
-    exchange
+    question.exchange
       .fetchUpstream(headers, this.#mostBytes)
-      .then((answer) => {
-        if (this.#store.purges === purges) this.#onFetched(exchange, key, request, stored, answer)
-      })
+      .then((answer) => this.#onFetched(question, stored, answer, purges))
       .catch((error: Error) => this.#gateway.log('warn', 'revalidation failed', { reason: error.message }))
       .finally(settle)
   }
 
   #onFetched(
-    exchange: Exchange,
-    key: string,
-    request: Message,
+    { exchange, key, request }: Question,
     stored: StoredAnswer,
     answer: AnswerReply,
+    purges: number,
   ): void {
     const message = messageOf({ status: answer.status }, answer.headers)
     const { policy, modified } = stored.policy.revalidatedPolicy(request, message)
     if (!modified) {
-      if (answer.status === 304) this.#confirm(exchange, key, stored, policy, this.#store.purges)
+      if (answer.status === 304) this.#confirm(exchange, key, stored, policy, purges)
       return
     }
     const vary = varyNames(policy)
     if (vary === undefined || !policy.storable()) return this.#cache.delete(key)
-    this.#cache.put(key, vary, exchange, storedAnswer(policy, answer))
+    this.#cache.put(key, vary, exchange, storedAnswer(policy, answer), purges)
   }
 
   /** A method that changes something has succeeded: what is stored of its target is no longer true (section 4.4). */
@@ -351,27 +345,6 @@ class ProxyCache {
     const { method } = exchange.request
     const isSafe = /^(GET|HEAD|OPTIONS|TRACE|QUERY|PROPFIND)$/.test(method)
     if (!isSafe && status >= 200 && status < 400) this.#cache.delete(this.#keyOf(exchange))
-  }
-
-  #keepBody(response: PluginResponse, keep: (body: Buffer) => void): void {
-    if (!response.hasBody) return keep(Buffer.alloc(0))
-    let pieces: Buffer[] | undefined = []
-    let size = 0
-    const mostBytes = this.#mostBytes
-    response.pipe(
-      new Transform({
-        transform(chunk: Buffer, _encoding, done) {
-          size += chunk.length
-          if (size > mostBytes) pieces = undefined
-          pieces?.push(chunk)
-          done(null, chunk)
-        },
-        flush(done) {
-          if (pieces) keep(Buffer.concat(pieces, size))
-          done()
-        },
-      }),
-    )
   }
 
   #policyOf(request: Message, response: PluginResponse): CachePolicy {
@@ -403,6 +376,8 @@ class ProxyCache {
     return `${routeName} ${owner} ${scheme}://${host}${path}${query}`
   }
 }
+
+const isConditional = ({ headers }: Message) => Object.keys(headers).some((name) => name.startsWith('if-'))
 
 /** The request as it came: what the gateway sends on has conditions of its own. */
 const askedBy = ({ method = 'GET', headers }: Message): Asked => ({ method, header: (name) => headers[name] })

@@ -46,7 +46,8 @@ export async function purgeStore(store: SharedStore, purge: Purge): Promise<numb
   return purged
 }
 
-function matcherOf({ url, prefix, tag }: Purge): (key: string, value: Buffer) => boolean {
+/** Whether a record is meant, by its key and value. */
+export function matcherOf({ url, prefix, tag }: Purge): (key: string, value: Buffer) => boolean {
   if (tag !== undefined) return (_, value) => tagsOf(value).includes(tag)
   const wanted = (url ?? prefix)!
   const part = wanted.startsWith('/') ? targetOf : urlOf

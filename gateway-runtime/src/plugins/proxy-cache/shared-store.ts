@@ -35,22 +35,26 @@ export class SharedStore {
   /** Bytes of the largest record, with its key. */
   readonly largest: number
 
-  /** `memory` must be zeroed when the first worker sees it. */
-  constructor(memory: SharedArrayBuffer) {
-    const indexBytes = Math.floor(memory.byteLength / bytesOfIndexPart)
+  /**
+   * @param memory - must be zeroed when the first worker sees it
+   * @param reserved - bytes at its end that are for others
+   */
+  constructor(memory: SharedArrayBuffer, reserved = 0) {
+    const bytes = memory.byteLength - reserved
+    const indexBytes = Math.floor(bytes / bytesOfIndexPart)
     this.#words = new Int32Array(memory)
     this.#floats = new Float64Array(memory)
     this.#buckets = Math.floor((indexBytes / 4 - indexStart) / (placesInBucket * placeWords))
     if (this.#buckets < 1) throw new RangeError('too little memory for a cache')
     const dataStart = Math.ceil(indexBytes / 8) * 8
-    this.#data = Buffer.from(memory, dataStart, memory.byteLength - dataStart)
+    this.#data = Buffer.from(memory, dataStart, bytes - dataStart)
     this.largest = Math.floor(this.#data.length / 8)
     // Whoever comes first chooses the seed; so nobody outside can choose keys that meet in one bucket.
     Atomics.compareExchange(this.#words, seedWord, 0, (Math.random() * 0xffffffff) | 1)
   }
 
   get(key: string): FoundRecord | undefined {
-    const hash = this.#hash(key)
+    const hash = this.hash(key)
     const bucket = this.#bucketOf(hash)
     for (let place = 0; place < placesInBucket; place++) {
       const at = bucket + place * placeWords
@@ -74,12 +78,12 @@ export class SharedStore {
     keyBytes.copy(this.#data, start + recordHead)
     value.copy(this.#data, start + recordHead + keyBytes.length)
     this.#data.writeUInt32LE(crc32(this.#data.subarray(start + 4, start + length)), start)
-    this.#enter(this.#hash(key), position, length)
+    this.#enter(this.hash(key), position, length)
     return true
   }
 
   delete(key: string): void {
-    const hash = this.#hash(key)
+    const hash = this.hash(key)
     const bucket = this.#bucketOf(hash)
     this.#locked(() => {
       for (let place = 0; place < placesInBucket; place++) {
@@ -167,7 +171,8 @@ export class SharedStore {
     })
   }
 
-  #hash(key: string): number {
+  /** Never 0, and another one for each memory. */
+  hash(key: string): number {
     let hash = this.#words[seedWord]!
     for (let index = 0; index < key.length; index++)
       hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)

@@ -1,3 +1,4 @@
+/// <reference path="./http-cache-semantics.d.ts" />
 import CachePolicy, { type Message } from 'http-cache-semantics'
 
 /** An answer as the cache keeps it: what decides over its use, and its bytes. */
@@ -45,8 +46,15 @@ export function storedAnswer(
   }
 }
 
-export function packAnswer({ policy, body, ...meta }: StoredAnswer): Buffer {
-  const text = Buffer.from(JSON.stringify({ ...meta, policy: policy.toObject() }))
+/**
+ * Of the request nothing is kept that the key tells anyhow, or nobody needs: it may hold secrets.
+ * @param vary - names of the headers that tell representations apart
+ */
+export function packAnswer({ policy, body, ...meta }: StoredAnswer, vary: readonly string[]): Buffer {
+  const { reqh, ...rest } = policy.toObject()
+  const headers = vary.flatMap((name) => (reqh?.[name] === undefined ? [] : [[name, reqh[name]]]))
+  const kept = { ...rest, u: '', reqh: Object.fromEntries(headers) }
+  const text = Buffer.from(JSON.stringify({ ...meta, policy: kept }))
   const length = Buffer.allocUnsafe(4)
   length.writeUInt32LE(text.length)
   return Buffer.concat([length, text, body])

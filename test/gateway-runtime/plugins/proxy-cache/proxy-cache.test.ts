@@ -244,24 +244,75 @@ describe('what is past its time', () => {
   })
 })
 
-test('many who ask for the same wait for one', async () => {
-  const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>()
-  const { promise: released, resolve: release } = Promise.withResolvers<void>()
-  const { gateway, get, upstream } = await start((_, response) => {
-    onAsked()
-    void released.then(() => {
-      response.writeHead(200, { 'cache-control': 'max-age=100' })
-      response.end('one answer')
+describe('many who ask for the same', () => {
+  const many = 20
+  const areWaiting = (gateway: TestGateway) =>
+    eventually('so many wait', async () => {
+      const metrics = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
+      return metrics.includes(`event="collapsed"} ${many}`)
     })
+
+  test.each([1, 3])('wait for one, over workers: %i', async (workers) => {
+    const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>()
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    const { gateway, get, upstream } = await start(
+      (_, response) => {
+        onAsked()
+        void released.then(() => {
+          response.writeHead(200, { 'cache-control': 'max-age=100' })
+          response.end('one answer')
+        })
+      },
+      {},
+      { workers },
+    )
+    const first = textOf(get())
+    await asked
+    const others = Array.from({ length: many }, () => textOf(get()))
+    await areWaiting(gateway)
+    release()
+    expect(await Promise.all([first, ...others])).toEqual(Array(many + 1).fill('one answer'))
+    expect(upstream.requests).toHaveLength(1)
   })
-  const first = textOf(get())
-  await asked
-  const others = Array.from({ length: 20 }, () => textOf(get()))
-  await eventually('20 that wait', async () => {
-    const metrics = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
-    return metrics.includes('event="collapsed"} 20')
+
+  test('wait for the one that has it confirmed, when its time is over', async () => {
+    const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>()
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    const { gateway, get, upstream } = await start((request, response) => {
+      if (request.headers['if-none-match'] === undefined) {
+        const headers = { 'cache-control': 'max-age=1, stale-if-error=1000', age: '2', etag: '"one"' }
+        return void response.writeHead(200, headers).end('one answer')
+      }
+      onAsked()
+      const confirmed = { 'cache-control': 'max-age=100', age: '0', etag: '"one"' }
+      void released.then(() => response.writeHead(304, confirmed).end())
+    })
+    await textOf(get())
+    const first = textOf(get())
+    await asked
+    const others = Array.from({ length: many }, () => textOf(get()))
+    await areWaiting(gateway)
+    release()
+    expect(await Promise.all([first, ...others])).toEqual(Array(many + 1).fill('one answer'))
+    expect(upstream.requests.length).toBe(2)
   })
-  release()
-  expect(await Promise.all([first, ...others])).toEqual(Array(21).fill('one answer'))
-  expect(upstream.requests).toHaveLength(1)
+
+  test('do not wait for what could not be kept a moment ago', async () => {
+    let release = () => {}
+    const held: (() => void)[] = []
+    const { get, upstream } = await start((_, response) => {
+      const answer = () => response.writeHead(200, { 'cache-control': 'no-store' }).end('own')
+      if (upstream.requests.length === 1) return answer()
+      held.push(answer)
+      if (held.length === many) release()
+    })
+    await textOf(get())
+    const all = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const answers = Array.from({ length: many }, () => textOf(get()))
+    await all
+    for (const answer of held) answer()
+    expect(await Promise.all(answers)).toEqual(Array(many).fill('own'))
+  })
 })
