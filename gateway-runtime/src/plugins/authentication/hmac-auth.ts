@@ -9,6 +9,7 @@ import {
   type Reply,
 } from '../contract.ts'
 import { commonSettings } from './common-settings.ts'
+import { ClusterNonces, type NonceCall } from './http-signatures/cluster-nonces.ts'
 import { isDigestOf } from './http-signatures/content-digest.ts'
 import { NonceStore, nonceMemory } from './http-signatures/nonce-store.ts'
 import {
@@ -30,6 +31,11 @@ const invalid: ProblemReply = {
   status: 401,
   code: 'invalid-signature',
   detail: 'The signature is not valid here: wrong, too old, used before, or it covers too little.',
+}
+const unknowable: ProblemReply = {
+  status: 503,
+  code: 'overloaded',
+  detail: 'Whether the signature was used before is not known now; sign the request anew and try later.',
 }
 const full: ProblemReply = {
   status: 503,
@@ -87,7 +93,17 @@ const settings = z.strictObject({
   nonce: z
     .enum(['required', 'optional', 'ignored'])
     .default('optional')
-    .describe('A signature with a nonce is taken once by a node, with any of its workers.'),
+    .describe('A signature with a nonce is taken once, by any worker; see sync for several nodes.'),
+  sync: z
+    .enum(['node', 'cluster'])
+    .default('node')
+    .describe('Whether each node goes by the nonces that it has seen itself, or all by those in Redis, too.'),
+  on_failure: z
+    .enum(['closed', 'open'])
+    .default('closed')
+    .describe(
+      'With sync: cluster, while Redis does not answer: closed: 503 for signatures with a nonce. open: each node goes by what it has seen itself.',
+    ),
   nonce_memory: z
     .int()
     .min(65_536)
@@ -111,9 +127,11 @@ export const hmacAuth = definePlugin({
   counters: {
     refused: 'Requests without a signature that is valid.',
     replayed: 'Of them those whose nonce was used before.',
+    without_redis: 'Nonces that were looked for in Redis while it did not answer.',
   },
   sharedMemory: ({ nonce_memory }) => nonceMemory(nonce_memory),
   create: (config, gateway) => new SignatureHandlers(config, gateway),
+  serve: ({ sync }, node) => (sync === 'cluster' ? new ClusterNonces(node) : { stop() {} }),
 })
 
 class SignatureHandlers {
@@ -185,23 +203,46 @@ class SignatureHandlers {
     received: ReceivedSignature,
     isRight: boolean,
     isBody: boolean,
-  ): Reply | undefined {
+  ): Reply | undefined | Promise<Reply | undefined> {
     if (!isRight) return this.#refuse(exchange, invalid, 'it is wrong')
     if (!isBody) return this.#refuse(exchange, invalid, 'the body is not that of content-digest')
-    const { nonce, keyId, credential } = received
-    if (nonce !== undefined && this.#config.nonce !== 'ignored') {
-      const verdict = this.#nonces.take(`${keyId}\n${nonce}`, lastUse(received, this.#config))
-      if (verdict === 'full') return this.#refuseAsFull(exchange)
-      if (verdict === 'used') {
-        this.#gateway.count('replayed')
-        return this.#refuse(exchange, invalid, 'its nonce was used before')
-      }
-    }
+    const { nonce, keyId } = received
+    if (nonce === undefined || this.#config.nonce === 'ignored') return this.#letIn(exchange, received)
+    const call = { nonce: `${keyId}\n${nonce}`, until: lastUse(received, this.#config) }
+    const verdict = this.#nonces.take(call.nonce, call.until)
+    if (verdict === 'full') return this.#refuseAsFull(exchange)
+    if (verdict === 'used') return this.#refuseReplay(exchange)
+    return this.#config.sync === 'cluster'
+      ? this.#askCluster(exchange, received, call)
+      : this.#letIn(exchange, received)
+  }
+
+  /** Whether another node has seen the nonce that is new to this one. */
+  async #askCluster(
+    exchange: Exchange,
+    received: ReceivedSignature,
+    call: NonceCall,
+  ): Promise<Reply | undefined> {
+    const isNew = await this.#gateway.call(call).catch(() => {
+      this.#gateway.count('without_redis')
+      return this.#config.on_failure === 'open' ? true : undefined
+    })
+    if (isNew === true) return this.#letIn(exchange, received)
+    if (isNew === false) return this.#refuseReplay(exchange)
+    exchange.setResponseHeader('retry-after', '5')
+    return unknowable
+  }
+
+  #letIn(exchange: Exchange, { credential }: ReceivedSignature): undefined {
     exchange.authenticate(credential.consumer)
-    if (!this.#config.hide_credentials) return undefined
+    if (!this.#config.hide_credentials) return
     exchange.request.removeHeader('signature')
     exchange.request.removeHeader('signature-input')
-    return undefined
+  }
+
+  #refuseReplay(exchange: Exchange): Reply {
+    this.#gateway.count('replayed')
+    return this.#refuse(exchange, invalid, 'its nonce was used before')
   }
 
   #refuseAsFull(exchange: Exchange): Reply {
