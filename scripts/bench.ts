@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchChanges, changesTable } from './bench/changes.ts'
 import { chart } from './bench/chart.ts'
 import { markdown } from './bench/markdown.ts'
 import { peers, peersNamed } from './bench/peers.ts'
@@ -35,6 +36,7 @@ ${scenarios.map(({ name, title }) => `                     ${name.padEnd(16)} ${
   --plugins        only compare the gateway with each of its plugins to the gateway without any; writes plugins-each
   --router         only compare the router with 100,000 routes to one with ten; needs no nginx
   --start          only measure how long a start takes; needs no nginx
+  --changes        only measure how long a change takes until it is in force; needs no nginx
   --waf            only compare the firewall with nginx and ModSecurity
 `
 
@@ -51,6 +53,7 @@ const { values } = parseArgs({
     router: { type: 'boolean', default: false },
     plugins: { type: 'boolean', default: false },
     start: { type: 'boolean', default: false },
+    changes: { type: 'boolean', default: false },
     waf: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -145,11 +148,20 @@ async function measureStart(rounds: number): Promise<void> {
   else process.stdout.write(`\n${table(head, rows)}\n`)
 }
 
+async function measureChanges(rounds: number): Promise<void> {
+  await step('Build the gateway', buildGateway)
+  const figures = await step('Change its configuration', () => benchChanges(rounds))
+  const { head, rows } = changesTable(figures)
+  if (values.json) printJson(figures)
+  else process.stdout.write(`\n${table(head, rows)}\n`)
+}
+
 async function main(): Promise<void> {
   const rounds = wholeNumber('rounds', 100)
   const seconds = wholeNumber('seconds', 600)
   if (values.waf) return compareWafs(rounds)
   if (values.start) return measureStart(rounds)
+  if (values.changes) return measureChanges(rounds)
   if (!values.router) return compareProxies(rounds, seconds)
   const report = await step('Compare the router', () => benchRouter(rounds))
   const { head, rows } = routerTable(report)

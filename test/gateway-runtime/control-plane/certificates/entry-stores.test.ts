@@ -15,8 +15,8 @@ import {
 import { FileEntries } from '../../../../gateway-runtime/src/control-plane/certificates/store/file-entries.ts'
 import { PostgresEntries } from '../../../../gateway-runtime/src/control-plane/certificates/store/postgres-entries.ts'
 import { SecretsManagerEntries } from '../../../../gateway-runtime/src/control-plane/certificates/store/secrets-manager-entries.ts'
+import { startPostgres } from '../../../../scripts/process/postgres.ts'
 import { listenOnFreePort } from '../../../support/ports.ts'
-import { startPostgres } from '../../../support/postgres.ts'
 import { temporaryFolders } from '../../../support/temporary-folder.ts'
 import { programForTests } from '../../../support/test-program.ts'
 

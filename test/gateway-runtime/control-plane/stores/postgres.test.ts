@@ -2,11 +2,11 @@ import { readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect } from '@jest/globals'
 import { startGatewayProcess } from '../../../../scripts/process/gateway.ts'
+import { type Postgres, startPostgres } from '../../../../scripts/process/postgres.ts'
 import { type AdminCall, adminToken, callAdmin } from '../../../support/admin-client.ts'
 import { newAuthority } from '../../../support/certificates.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../../support/gateway.ts'
-import { type Postgres, startPostgres } from '../../../support/postgres.ts'
 import { programForTests } from '../../../support/test-program.ts'
 
 const { test } = await programForTests('pg_createcluster')

@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { chown, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { eventually } from './eventually.ts'
-import { freePort } from './ports.ts'
+import { freePort } from './free-port.ts'
 
 const programs = '/usr/lib/postgresql'
 
-/** A server of a test's own, with the programs of the system. */
+/** A server of one's own, with the programs of the system. */
 export interface Postgres {
   readonly url: string
   query(text: string): Promise<pg.QueryResult>
@@ -50,15 +50,16 @@ export async function startPostgres(): Promise<Postgres> {
   const start = async () => {
     const options = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, '-F']
     server = spawn(join(bin, 'postgres'), options, { ...user, stdio: 'ignore' })
-    await eventually(
-      'Postgres',
-      () =>
-        query('select 1').then(
-          () => true,
-          () => false,
-        ),
-      20_000,
-    )
+    const deadline = performance.now() + 20_000
+    const answers = () =>
+      query('select 1').then(
+        () => true,
+        () => false,
+      )
+    while (!(await answers())) {
+      if (performance.now() > deadline) throw new Error('Postgres did not answer within 20 s')
+      await sleep(20)
+    }
   }
   const end = async (signal: NodeJS.Signals) => {
     if (!server || server.exitCode !== null || server.signalCode !== null) return
