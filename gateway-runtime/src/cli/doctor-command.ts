@@ -7,17 +7,21 @@ import { configurationChecks } from './doctor/configuration-checks.ts'
 import { hostChecks } from './doctor/host-checks.ts'
 import { networkChecks } from './doctor/network-checks.ts'
 import { peerChecks } from './doctor/peer-checks.ts'
+import { prerequisiteChecks } from './doctor/prerequisite-checks.ts'
 import { storageChecks } from './doctor/storage-checks.ts'
+import { storeChecks } from './doctor/store-checks.ts'
 import { systemAt } from './doctor/system.ts'
 import { findRunningGateway } from './gateway-access.ts'
 import { addGlobalOptions, type Settings, settingsOf } from './settings.ts'
 
 const checks: readonly Check[] = [
   ...configurationChecks,
+  ...prerequisiteChecks,
   ...hostChecks,
   ...networkChecks,
   ...storageChecks,
   ...peerChecks,
+  ...storeChecks,
   balanceCheck,
 ]
 

@@ -15,7 +15,13 @@ export interface NodeStatus {
   readonly ready: boolean
   readonly draining: boolean
   readonly restarts: number
-  readonly configuration: { readonly error: string | null }
+  readonly configuration: { readonly error: string | null; readonly store_reachable: boolean }
+  readonly log_exports: readonly {
+    readonly target: string
+    readonly log: string
+    readonly lost: number
+    readonly problem: string | null
+  }[]
   readonly targets: readonly {
     readonly upstream: string
     readonly target: string

@@ -143,7 +143,7 @@ const service: Check = {
 }
 
 /** PID of the gateway that this user can see. */
-function gatewayPid(system: Parameters<Check['run']>[0]['system']): string | undefined {
+export function gatewayPid(system: Parameters<Check['run']>[0]['system']): string | undefined {
   return system.list('/proc').find((name) => {
     if (!/^\d+$/.test(name)) return false
     const [program = '', script = ''] = system.read(`/proc/${name}/cmdline`)?.split('\0') ?? []

@@ -1,4 +1,7 @@
+import { isIP } from 'node:net'
+import { compile } from '../../config/index.ts'
 import { type Check, type Finding, fail, pass, type Surroundings, unseen, warn } from './check.ts'
+import type { System } from './system.ts'
 
 /** Ports that the configuration has, and what for. */
 function portsOf({ loaded }: Surroundings): (readonly [port: number, what: string])[] {
@@ -93,7 +96,7 @@ const isUplink = (name: string) => name !== 'lo' && !/^(ifb|docker|veth|br-|virb
 const mtu: Check = {
   id: 'mtu',
   title: 'MTU',
-  run({ system }) {
+  async run({ system, loaded }) {
     const sizes = system
       .list('/sys/class/net')
       .map((name) => [name, Number(system.read(`/sys/class/net/${name}/mtu`))] as const)
@@ -104,6 +107,7 @@ const mtu: Check = {
       .map(([name, size]) =>
         warn(`${name} has ${size}, the uplink ${smallest}`, `ip link set ${name} mtu ${smallest}`),
       )
+    findings.push(...(await narrowPaths(system, loaded)))
     const numbers = snmp(system.read('/proc/net/snmp') ?? '', 'Ip')
     if ((numbers.FragFails ?? 0) > 0) {
       const mend = 'let ICMP "fragmentation needed" through, or lower the MTU: ip link set DEVICE mtu 1400'
@@ -112,6 +116,29 @@ const mtu: Check = {
     if (findings.length > 0) return findings
     return pass(uplinks.map(([name, size]) => `${name} ${size}`).join(', ') || 'no network interface')
   },
+}
+
+const mostPaths = 64
+
+/** Targets to which routers on the way let only smaller packets through: the kernel has learned it (RFC 1191). */
+async function narrowPaths(
+  system: System,
+  loaded: Surroundings['loaded'],
+): Promise<readonly ReturnType<typeof warn>[]> {
+  const upstreams = loaded ? compile(loaded.configuration).upstreams : []
+  const hosts = new Set(upstreams.flatMap(({ targets }) => targets.map(({ host }) => host)))
+  const addresses = [...hosts].filter((host) => isIP(host) !== 0).slice(0, mostPaths)
+  const routes = await Promise.all(
+    addresses.map((address) => system.run('ip', '-o', 'route', 'get', address)),
+  )
+  return routes.flatMap((text, index) => {
+    const [, device] = / dev (\S+)/.exec(text ?? '') ?? []
+    const [, learned] = / mtu (\d+)/.exec(text ?? '') ?? []
+    const own = Number(device && system.read(`/sys/class/net/${device}/mtu`))
+    if (learned === undefined || !(Number(learned) < own)) return []
+    const mend = `ip link set ${device} mtu ${learned}, or give the path the ${own} bytes that ${device} has`
+    return [warn(`the path to ${addresses[index]} takes ${learned} bytes, ${device} sends ${own}`, mend)]
+  })
 }
 
 const networkErrors: Check = {

@@ -13,7 +13,7 @@ interface Peer {
   readonly host: string
   readonly port: number
   /** Name that its certificate must have; undefined: no TLS. */
-  readonly tls: { readonly serverName: string; readonly verify: boolean } | undefined
+  readonly tls: { readonly serverName: string; readonly verify: boolean; readonly ca?: string } | undefined
 }
 
 const upstreams: Check = {
@@ -69,10 +69,11 @@ async function checkPeer(peer: Peer): Promise<Finding> {
   }
 }
 
-function connected({ host, port, tls }: Pick<Peer, 'host' | 'port' | 'tls'>): Promise<Socket> {
+/** Connects, with TLS where that is wanted; rejects after 3 s. */
+export function connected({ host, port, tls }: Pick<Peer, 'host' | 'port' | 'tls'>): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = tls
-      ? connectTls({ host, port, servername: tls.serverName, rejectUnauthorized: tls.verify })
+      ? connectTls({ host, port, servername: tls.serverName, rejectUnauthorized: tls.verify, ca: tls.ca })
       : connect({ host, port })
     const late = () => socket.destroy(Object.assign(new Error('too late'), { code: 'ETIMEDOUT' }))
     const timer = setTimeout(late, timeout)

@@ -38,6 +38,14 @@ function medium(folder: string, system: Parameters<Check['run']>[0]['system']): 
 
 const recentBytes = 8_388_608
 
+/** What answers of the gateway or a service mean most often. */
+const answerAdvice = [
+  [403, 'see error.log for the plugin, and its allow and deny lists'],
+  [429, 'a limit holds, as it should: raise it where these clients are to be served'],
+  [502, 'see whether its service runs (systemctl status backend), and error.log for what it answered'],
+  [503, 'see gateway-cli status for circuits that are open, and whether this node has too much to do'],
+] as const
+
 const recentErrors: Check = {
   id: 'recent-errors',
   title: 'recent errors',
@@ -50,9 +58,11 @@ const recentErrors: Check = {
       (errors ?? []).filter((line) => line.includes('upstream timed out')),
       / route=("[^"]*"|\S+)/,
     )
-    const refusals = count(
-      (requests ?? []).filter((line) => line.includes('"status":403')),
-      /"route":"([^"]*)"/,
+    const answers = answerAdvice.flatMap(([status, mend]) =>
+      count(
+        (requests ?? []).filter((line) => line.includes(`"status":${status}`)),
+        /"route":"([^"]*)"/,
+      ).map(([route, times]) => warn(`${status}: ${times} times on route ${route}`, mend)),
     )
     const findings = [
       ...timeouts.map(([route, times]) =>
@@ -61,14 +71,9 @@ const recentErrors: Check = {
           'see whether its service is slow or unreachable, and its timeouts',
         ),
       ),
-      ...refusals.map(([route, times]) =>
-        warn(
-          `403: ${times} times on route ${route}`,
-          'see error.log for the plugin, and its allow and deny lists',
-        ),
-      ),
+      ...answers,
     ]
-    return findings.length > 0 ? findings : pass('no timeouts of services, and no 403')
+    return findings.length > 0 ? findings : pass('no timeouts of services, and no 403, 429, 502 and 503')
   },
 }
 

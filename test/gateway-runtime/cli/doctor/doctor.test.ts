@@ -6,6 +6,7 @@ import { judge } from '../../../../gateway-runtime/src/cli/doctor/balance-check.
 import type { Finding, Surroundings } from '../../../../gateway-runtime/src/cli/doctor/check.ts'
 import { hostChecks } from '../../../../gateway-runtime/src/cli/doctor/host-checks.ts'
 import { networkChecks } from '../../../../gateway-runtime/src/cli/doctor/network-checks.ts'
+import { prerequisiteChecks } from '../../../../gateway-runtime/src/cli/doctor/prerequisite-checks.ts'
 import { systemAt } from '../../../../gateway-runtime/src/cli/doctor/system.ts'
 import { newAuthority } from '../../../support/certificates.ts'
 import { startGateway, type TestGateway } from '../../../support/gateway.ts'
@@ -24,7 +25,9 @@ async function find(id: string, files: Readonly<Record<string, string>>): Promis
   }
   const about = { loaded: undefined, problem: undefined, status: undefined, virtualIp: undefined, nodes: [] }
   const surroundings: Surroundings = { system: systemAt(root), ...about }
-  const found = await [...hostChecks, ...networkChecks].find((check) => check.id === id)!.run(surroundings)
+  const found = await [...prerequisiteChecks, ...hostChecks, ...networkChecks]
+    .find((check) => check.id === id)!
+    .run(surroundings)
   return 'result' in found ? [found] : [...found]
 }
 
