@@ -45,14 +45,19 @@ export class Demand {
     return this.#rate * milliseconds
   }
 
-  /** More than will come in so many milliseconds: what is kept of a lease. */
+  /** More than will come in so many milliseconds. */
   most(milliseconds: number): number {
     return Math.ceil(this.#rate * milliseconds * 1.5)
   }
 
-  /** How much may be left of a lease when the next is asked for; -1: it is left to run out. */
-  lowMark(left: number): number {
+  /**
+   * How much may be left of a lease when the next is asked for; -1: it is left to run out. `reserve`: milliseconds that
+   * the lease should still last then, where it is large enough for that.
+   */
+  lowMark(left: number, reserve: number): number {
     const ahead = Math.ceil(this.#rate * renewAhead)
-    return ahead < 1 || left < 2 ? -1 : Math.min(ahead, left >> 1)
+    if (ahead < 1 || left < 2) return -1
+    const kept = Math.ceil(this.#rate * reserve)
+    return left > kept * 1.2 ? Math.max(kept, ahead) : Math.min(ahead, left >> 1)
   }
 }

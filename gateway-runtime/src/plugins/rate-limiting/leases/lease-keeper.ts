@@ -13,7 +13,7 @@ import type {
 import { groupOf, leaseGroups } from './lease-exchange.ts'
 import type { KeyDigest, LeaseTable } from './lease-table.ts'
 import { RedisClock } from './redis-clock.ts'
-import { giveBack, isDue, longestHorizon, mostOf, receive } from './slot-rules.ts'
+import { type Appetite, appetiteFor, giveBack, isDue, longestHorizon, receive } from './slot-rules.ts'
 
 /** What a node lets pass while the store does not answer: its share of the limit, all, or nothing. */
 export type WithoutStore = 'share' | 'open' | 'closed'
@@ -230,28 +230,38 @@ export class LeaseKeeper {
     return undefined
   }
 
-  #claimOf([first, second]: readonly Slot[], { period }: LimitWindow, key: Key, now: number): WindowClaim {
-    if (!first) return { number: 0, held: -1, heldNext: -1, ask: this.#need(key, period), askNext: 0 }
+  #claimOf(
+    [first, second]: readonly Slot[],
+    { limit, period }: LimitWindow,
+    key: Key,
+    now: number,
+  ): WindowClaim {
+    const needed = (by: Appetite, time: number) => Math.max(by.now(key.demand, time), key.waiting.length)
+    if (!first) {
+      const ask = needed(this.#appetite(undefined, limit), period / 2)
+      return { number: 0, held: -1, heldNext: -1, ask, askNext: 0 }
+    }
     for (const slot of [first, second]) if (slot && slot.left > slot.claim) slot.left = 0 // of `open`
     const current = second && now >= second.start ? second : first
     const next = second && now < second.start ? second : undefined
     const toEnd = current.end - now
     const isOver = toEnd <= 0
-    const need = this.#need(key, isOver ? period : toEnd, period)
-    if (!isOver) giveBack(current, mostOf(key.demand, toEnd, period))
-    const nextNeed = isOver || toEnd > earliestLead(period) ? 0 : Math.ceil(key.demand.expected(period / 4))
+    const appetite = this.#appetite(isOver ? undefined : current, limit)
+    const need = needed(appetite, isOver ? period / 2 : toEnd)
+    if (!isOver) giveBack(current, appetite.most(key.demand, toEnd))
+    const nextLeft = next?.left ?? 0
+    const nextNeed = isOver || toEnd > earliestLead(period) ? 0 : appetite.next(key.demand, period)
     return {
       number: first.number,
       held: first.claim,
       heldNext: second ? second.claim : -1,
       ask: isOver ? need : Math.max(need - current.left, 0),
-      askNext: nextNeed > 2 * (next?.left ?? 0) ? nextNeed - (next?.left ?? 0) : 0,
+      askNext: nextLeft < appetite.enough * nextNeed ? nextNeed - nextLeft : 0,
     }
   }
 
-  /** Requests to have at hand: those of half the period or 5 s, but no more than come until the end. */
-  #need({ demand, waiting }: Key, toEnd: number, period = toEnd): number {
-    return Math.max(Math.ceil(demand.expected(Math.min(toEnd, period / 2, longestHorizon))), waiting.length)
+  #appetite(slot: Slot | undefined, limit: number): Appetite {
+    return appetiteFor(slot, limit, this.#options.nodes().all.length)
   }
 
   #accept(
@@ -262,7 +272,7 @@ export class LeaseKeeper {
   ): void {
     const { table, windows } = this.#options
     table.change(key.entry, key.digest, (leases) => {
-      for (const [window, { period }] of windows.entries()) {
+      for (const [window, { limit, period }] of windows.entries()) {
         const grant = grants[window]!
         const claim = claims[window]!
         const edge = this.#clock.bounds((grant.number + 1) * period, at)
@@ -283,7 +293,10 @@ export class LeaseKeeper {
           free: grant.freeNext,
         })
         next.span(edge.latest, end.earliest)
-        for (const slot of [current, next]) slot.low = key.demand.lowMark(slot.left)
+        for (const slot of [current, next]) {
+          const isLong = slot.end - Math.max(at.now, slot.start) > longestHorizon * 2
+          slot.low = key.demand.lowMark(slot.left, isLong ? this.#appetite(slot, limit).reserve : 0)
+        }
         this.#noteDenial(leases, key, window, claim.ask > 0 && grant.granted === 0, current, period, at.now)
       }
     })
@@ -345,10 +358,12 @@ export class LeaseKeeper {
   }
 
   #wantsExchange(key: Key, now: number): boolean {
-    let wants = key.unreported && this.#groups[key.group]!.failingSince === undefined
+    const { failingSince, retryAt } = this.#groups[key.group]!
+    // While the store does not answer, it is asked now and then whether it does again.
+    let wants = key.unreported && (failingSince === undefined || now >= retryAt)
     this.#options.table.change(key.entry, key.digest, (leases) => {
-      for (const [window, { period }] of this.#options.windows.entries())
-        wants ||= isDue(leases.known(window), period, key.demand, now)
+      for (const [window, limit] of this.#options.windows.entries())
+        wants ||= isDue(leases.known(window), limit, this.#options.nodes().all.length, key.demand, now)
     })
     return wants
   }
