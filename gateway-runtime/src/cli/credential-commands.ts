@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { maskSecrets } from '../config/index.ts'
-import type { Entity } from '../control-plane/admin-api/entities.ts'
+import { type Entity, mergePatch } from '../control-plane/admin-api/entities.ts'
 import { apiKeyHash } from '../plugins/authentication/api-key.ts'
 import { CliError } from './cli-error.ts'
 import { openGateway } from './gateway-access.ts'
@@ -13,7 +13,7 @@ type Credentials = Readonly<Record<string, readonly Entity[]>>
 const print = (text: string) => void process.stdout.write(`${text}\n`)
 const credentialsOf = ({ credentials }: Entity) => (credentials ?? {}) as Credentials
 
-/** `credentials list|add|delete`: those of one consumer, each with a number within its kind. */
+/** `credentials list|get|add|update|delete`: those of one consumer, each with a number within its kind. */
 export function addCredentialCommands(program: Command): void {
   const group = addGlobalOptions(
     program.command('credentials').description('list and change what consumers are known by'),
@@ -27,6 +27,13 @@ export function addCredentialCommands(program: Command): void {
     const settings = settingsOf(list)
     show(settings.json, await (await openGateway(settings)).get('consumers', consumer))
   })
+  const get = numbered(command('get', 'show one credential, without secrets'))
+  get.action(async (consumer: string, kind: string, number: string) => {
+    const settings = settingsOf(get)
+    const found = await (await openGateway(settings)).get('consumers', consumer)
+    const index = indexOf(credentialsOf(found), consumer, kind, number)
+    print(JSON.stringify(credentialsOf(maskSecrets(found))[kind]![index], null, settings.json ? 2 : 0))
+  })
   const add = command('add', 'add one').argument('<kind>', 'plugin that it is for, such as key-auth')
   add.requiredOption('--set <settings>', 'what it says: "key=…" or "username=…, hash=…", or JSON')
   add.addHelpText('after', '\nOf an API key, only the hash is stored: --set key=KEY becomes --set hash=HASH.')
@@ -36,18 +43,36 @@ export function addCredentialCommands(program: Command): void {
       return { ...before, [kind]: [...(before[kind] ?? []), kind === 'key-auth' ? hashed(given) : given] }
     }),
   )
-  const remove = command('delete', 'take one away')
-    .argument('<kind>', 'plugin that it is for')
-    .argument('<number>', 'as credentials list shows it')
-  remove.action((consumer: string, kind: string, number: string) =>
-    change(remove, consumer, (before) => {
-      const own = before[kind] ?? []
-      const index = Number(number) - 1
-      if (!own[index])
-        throw new CliError(`${consumer} has no ${kind} ${number}; gateway-cli credentials list ${consumer}`)
-      return { ...before, [kind]: own.toSpliced(index, 1) }
+  const update = numbered(command('update', 'change what one says, and leave the rest as it is'))
+  update.requiredOption(
+    '--set <settings>',
+    'what it says now: "key=…" or "hash=…", or JSON; null takes one away',
+  )
+  update.action((consumer: string, kind: string, number: string) =>
+    change(update, consumer, (before) => {
+      const index = indexOf(before, consumer, kind, number)
+      const given = parsePluginSettings(update.opts<{ set: string }>().set) as Entity
+      const changed = mergePatch(before[kind]![index], kind === 'key-auth' ? hashed(given) : given) as Entity
+      return { ...before, [kind]: before[kind]!.with(index, changed) }
     }),
   )
+  const remove = numbered(command('delete', 'take one away'))
+  remove.action((consumer: string, kind: string, number: string) =>
+    change(remove, consumer, (before) => {
+      const index = indexOf(before, consumer, kind, number)
+      return { ...before, [kind]: before[kind]!.toSpliced(index, 1) }
+    }),
+  )
+}
+
+const numbered = (command: Command): Command =>
+  command.argument('<kind>', 'plugin that it is for').argument('<number>', 'as credentials list shows it')
+
+/** @throws CliError where there is no such credential */
+function indexOf(own: Credentials, consumer: string, kind: string, number: string): number {
+  const index = Number(number) - 1
+  if (own[kind]?.[index]) return index
+  throw new CliError(`${consumer} has no ${kind} ${number}; gateway-cli credentials list ${consumer}`)
 }
 
 const hashed = ({ key, ...rest }: Entity): Entity =>

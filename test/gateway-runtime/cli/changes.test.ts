@@ -71,6 +71,23 @@ test('credentials are added without their secret, and taken away', async () => {
   expect(added).toMatchObject({ code: 0, stderr: '' })
   expect(added.stdout).toMatch(/key-auth +1/)
   expect(JSON.stringify(await json('config', 'export', '--show-secrets'))).not.toContain('key-of-anna')
+  const [before] = (await json('credentials', 'list', 'anna'))['key-auth']
+  expect(await json('credentials', 'get', 'anna', 'key-auth', '1')).toEqual(before)
+  const hashes = async () => {
+    const { consumers } = await json('config', 'export', '--show-secrets')
+    return consumers[0].credentials['key-auth'].map(({ hash }: { hash: string }) => hash)
+  }
+  const [hash] = await hashes()
+  const other = 'key=other-key-of-anna-0123456789'
+  const changed = await json('credentials', 'update', 'anna', 'key-auth', '1', '--set', other)
+  expect(changed['key-auth']).toHaveLength(1)
+  expect(await hashes()).toEqual([expect.stringMatching(/^sha256:/)])
+  expect(await hashes()).not.toEqual([hash])
+  expect(JSON.stringify(await json('config', 'export', '--show-secrets'))).not.toContain('key-of-anna')
+  expect(await gateway.cli('credentials', 'get', 'anna', 'key-auth', '2')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/has no key-auth 2; gateway-cli credentials list/),
+  })
   expect(await json('credentials', 'delete', 'anna', 'key-auth', '1')).toEqual({ 'key-auth': [] })
 })
 

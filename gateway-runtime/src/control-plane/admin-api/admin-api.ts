@@ -16,7 +16,8 @@ import { authenticate, type Call, checkSite, type Principal, requireRole } from 
 import { addCacheResources } from './cache-resources.ts'
 import { addCertificateResources } from './certificate-resources.ts'
 import { addConfigurationResources } from './configuration-resources.ts'
-import { addEntityResources, type Nesting } from './entity-resources.ts'
+import { addEntityResources } from './entity-resources.ts'
+import { nested } from './nesting.ts'
 import { addNodeResources } from './node-resources.ts'
 import { addPartResources } from './part-resources.ts'
 import { partKinds } from './parts.ts'
@@ -126,13 +127,6 @@ export async function createAdminApi(options: AdminApiOptions): Promise<FastifyI
   }
   return api
 }
-
-const nested: readonly (readonly [Collection, Nesting])[] = [
-  ['routes', { owners: 'services', field: 'service' }],
-  ['plugins', { owners: 'services', field: 'service' }],
-  ['plugins', { owners: 'routes', field: 'route' }],
-  ['plugins', { owners: 'consumers', field: 'consumer' }],
-]
 
 const healthService = '/grpc.health.v1.Health/'
 

@@ -7,14 +7,17 @@ import { objectOf } from './entities.ts'
 import { RequestRefused } from './problem.ts'
 
 const domain = z.string().min(1).max(253).toLowerCase()
-const orderSchema = z.strictObject({
+export const orderSchema = z.strictObject({
   domains: z.array(domain).min(1).max(1_000).optional(),
   /** Whether also those are ordered that there are certificates for. */
   anew: z.boolean().default(false),
 })
-const revocationSchema = z.strictObject({ domain, reason: z.int().min(0).max(10).default(0) })
-const importSchema = z.strictObject({ certificate: z.string().max(524_288), key: z.string().max(65_536) })
-const keyChangeSchema = z.strictObject({ authority: z.url() })
+export const revocationSchema = z.strictObject({ domain, reason: z.int().min(0).max(10).default(0) })
+export const importSchema = z.strictObject({
+  certificate: z.string().max(524_288),
+  key: z.string().max(65_536),
+})
+export const keyChangeSchema = z.strictObject({ authority: z.url() })
 
 /** What is said of a certificate that the gateway orders or that was imported. */
 export const describeCertificate = ({ domain, authority, ...state }: CertificateState) => ({

@@ -7,17 +7,11 @@ import { type Entity, objectOf } from './entities.ts'
 import { EntityIndex, type EntityRecord } from './entity-index.ts'
 import { etagOf } from './etag.ts'
 import { type ListQuery, page } from './listing.ts'
+import type { Nesting } from './nesting.ts'
 import { get, type Plan, planAdd, planDelete, planPatch, planPut } from './plan.ts'
 import { shapes } from './shapes/shapes.ts'
 
 type Request = FastifyRequest<{ Params: { owner?: string; id: string }; Querystring: ListQuery }>
-
-/** A collection within another: /services/{service}/routes. */
-export interface Nesting {
-  readonly owners: Collection
-  /** The key that names the owner. */
-  readonly field: 'service' | 'route' | 'consumer'
-}
 
 /** Adds `/services` and `/services/{id}`, or with an owner `/services/{owner}/routes` and what is below. */
 export function addEntityResources(

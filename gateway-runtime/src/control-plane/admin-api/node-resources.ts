@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { z } from '../../config/index.ts'
 import { validate } from '../../config/schema-problems.ts'
 import { explainRoute } from '../../data-plane/route-explanation.ts'
 import { plugins } from '../../plugins/registry.ts'
 import { version } from '../../version.ts'
 import type { AdminApiOptions } from './admin-api.ts'
+import { askedRequest } from './asked-request.ts'
 import { objectOf } from './entities.ts'
 import { EntityIndex } from './entity-index.ts'
 import { showEntity } from './entity-resources.ts'
@@ -52,12 +52,6 @@ export function addNodeResources(api: FastifyInstance, options: AdminApiOptions)
   })
   addExplanation(api, options)
 }
-
-const askedRequest = z.strictObject({
-  method: z.string(),
-  url: z.string(),
-  headers: z.record(z.string(), z.string()).default({}),
-})
 
 /**
  * POST /routes/explain `{method, url, headers}` says which route a request would take; POST /trace sends it, to the

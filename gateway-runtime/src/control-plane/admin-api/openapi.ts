@@ -7,6 +7,8 @@ import {
 } from '../../config/index.ts'
 import { version } from '../../version.ts'
 import { singular } from './entities.ts'
+import { nested } from './nesting.ts'
+import { type Operation, operations } from './openapi-operations.ts'
 import { partKinds } from './parts.ts'
 
 type Schema = Readonly<Record<string, unknown>>
@@ -45,10 +47,16 @@ export function openApiDocument(): object {
       ...Object.assign({}, ...(Object.keys(entitySchemas) as Collection[]).map(collectionPaths)),
       ...Object.assign(
         {},
-        ...partKinds.map(({ owner, path }) => listPaths(`/${owner}/{owner}/${path}`, 'part')),
+        ...partKinds.flatMap(({ owner, path, all }) => [
+          listPaths(`/${owner}/{owner}/${path}`, 'part'),
+          all === undefined ? {} : listPaths(`/${all}`, 'part'),
+        ]),
+        ...nested.map(([collection, { owners }]) =>
+          listPaths(`/${owners}/{owner}/${collection}`, singular[collection]),
+        ),
       ),
       ...configurationPaths,
-      ...nodePaths,
+      ...operationPaths,
     },
     components: {
       securitySchemes: {
@@ -142,9 +150,21 @@ const configurationPaths = {
     post: { ...change, parameters: [parameter('id', 'Number of the entry.', 'path'), ...change.parameters] },
   },
 }
-const nodePaths = Object.fromEntries(
-  ['/', '/status', '/tags', '/plugins/enabled', '/openapi.json'].map((path) => [
+/** Operations by path. */
+const operationPaths = Object.fromEntries(
+  [...Map.groupBy(operations, ({ path }) => path)].map(([path, own]) => [
     path,
-    { get: { responses: { 200: anything } } },
+    Object.fromEntries(own.map((operation) => [operation.method, describeOperation(operation)])),
   ]),
 )
+
+function describeOperation({ path, summary, body, status }: Operation): object {
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
+  const schema = body === 'any' ? { type: 'object' } : body && schemaOf(body)
+  return {
+    summary,
+    parameters: names.map((name) => parameter(name, 'As it is called.', 'path')),
+    ...(schema && { requestBody: { required: true, ...json(schema) } }),
+    responses: { [status ?? 200]: status === 204 ? { description: 'Done.' } : anything, default: problem },
+  }
+}

@@ -204,6 +204,17 @@ test('/openapi.json is an OpenAPI 3.1 document of the paths that there are', asy
     if (path.includes('{') || body.paths[path].get === undefined) continue
     expect([path, (await call(path)).status]).toEqual([path, 200])
   }
+  expect(body.paths['/trace'].post.requestBody.content['application/json'].schema.required).toEqual([
+    'method',
+    'url',
+  ])
+  for (const [path, operations] of Object.entries<object>(body.paths)) {
+    for (const method of Object.keys(operations)) {
+      if (path === '/drain') continue // the next test
+      const { body: answer } = await call(path.replace(/\{\w+\}/g, 'none'), { method: method.toUpperCase() })
+      expect([method, path, answer?.code]).not.toEqual([method, path, 'not-found'])
+    }
+  }
 })
 
 test('draining, a gateway is not ready, and says why', async () => {
