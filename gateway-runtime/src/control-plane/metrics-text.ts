@@ -5,23 +5,15 @@ import { healthStates, TargetHealth } from '../data-plane/upstreams/health.ts'
 import type { PluginMetric } from '../plugins/contract.ts'
 import { plugins } from '../plugins/registry.ts'
 import type { ExportState } from '../telemetry/export/log-exporter.ts'
-import {
-  blockOffset,
-  durationBuckets,
-  mirrorOffset,
-  mirrorResults,
-  nodeCounters,
-  routeFields,
-  routeSeries,
-  statusOffset,
-} from '../telemetry/metrics.ts'
 import { readPluginCounters } from '../telemetry/plugin-counters.ts'
 import type { CertificateState } from './certificates/ordered-certificates.ts'
 import type { NameState } from './dns/followed-name.ts'
 import { isWatched } from './health-checks/health-checks.ts'
+import { MetricsText } from './metrics-writer.ts'
 import { redisStates } from './redis/redis.ts'
 import type { RedisFacts } from './redis/redis-connection.ts'
 import type { SharedMemoryAllocator } from './shared-memory.ts'
+import { renderRoutes, renderTraffic, type Sum } from './traffic-metrics.ts'
 
 /** What a scrape shows besides the workers' counters. */
 export interface NodeFacts {
@@ -40,33 +32,6 @@ export interface NodeFacts {
   readonly plugins: readonly PluginMetric[]
 }
 
-type Labels = Readonly<Record<string, string>>
-
-class MetricsText {
-  #text = ''
-
-  family(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): void {
-    this.#text += `# HELP gatehouse_${name} ${help}\n# TYPE gatehouse_${name} ${type}\n`
-  }
-
-  sample(name: string, labels: Labels, value: number): void {
-    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
-    this.#text += `gatehouse_${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}\n`
-  }
-
-  single(name: string, type: 'counter' | 'gauge', help: string, value: number): void {
-    this.family(name, type, help)
-    this.sample(name, {}, value)
-  }
-
-  toString(): string {
-    return this.#text
-  }
-}
-
-const escapeLabel = (text: string): string =>
-  text.replace(/["\\\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`))
-
 /** The metrics of a node in Prometheus' text format (version 0.0.4): sums over the memory of all workers. */
 export function renderMetrics(
   memory: SharedMemoryAllocator,
@@ -74,7 +39,11 @@ export function renderMetrics(
   facts: NodeFacts,
 ): string {
   const workers = memory.metrics.map((buffer) => new Float64Array(buffer))
-  const sum = (offset: number): number => workers.reduce((total, values) => total + values[offset]!, 0)
+  const sum: Sum = (offset) => {
+    let total = 0
+    for (const values of workers) total += values[offset]!
+    return total
+  }
   const text = new MetricsText()
   renderNode(text, snapshot, facts)
   renderTraffic(text, sum)
@@ -126,104 +95,6 @@ function renderPlugins(text: MetricsText, snapshot: Snapshot, memory: SharedMemo
     const scope = id.slice(0, -name.length - 1)
     for (const [event, value] of counters)
       text.sample('plugin_events_total', { plugin: name, scope, event }, value)
-  }
-}
-
-function renderTraffic(text: MetricsText, sum: (offset: number) => number): void {
-  text.single(
-    'connections_active',
-    'gauge',
-    'Open connections of clients.',
-    sum(nodeCounters.connectionsActive),
-  )
-  text.single('tunnels_active', 'gauge', 'Open tunnels (WebSocket).', sum(nodeCounters.tunnelsActive))
-  const accepted = sum(nodeCounters.connectionsAccepted)
-  text.single('connections_accepted_total', 'counter', 'Connections of clients that were accepted.', accepted)
-  const refused = sum(nodeCounters.connectionsRefused)
-  text.single('connections_refused_total', 'counter', 'Connections closed at once: too many.', refused)
-  const handshakes = sum(nodeCounters.handshakeFailures)
-  text.single('tls_handshake_failures_total', 'counter', 'TLS handshakes of clients that failed.', handshakes)
-  const proxyHeaders = sum(nodeCounters.proxyHeadersRefused)
-  text.single(
-    'proxy_headers_refused_total',
-    'counter',
-    'Connections closed for a PROXY header that was malformed, late or of an unknown peer.',
-    proxyHeaders,
-  )
-  const failures = sum(nodeCounters.pluginFailures)
-  text.single(
-    'plugin_failures_total',
-    'counter',
-    'Requests answered with 500 because a plugin failed.',
-    failures,
-  )
-  text.single(
-    'retries_over_budget_total',
-    'counter',
-    'Failed requests that were not tried again because too many were already.',
-    sum(nodeCounters.retriesOverBudget),
-  )
-  text.family(
-    'mirrored_requests_total',
-    'counter',
-    'Requests to be copied to a shadow service; not sent: a large body, too many at once, or one that broke off.',
-  )
-  for (const result of mirrorResults)
-    text.sample('mirrored_requests_total', { result }, sum(mirrorOffset(result)))
-  text.family('log_lines_dropped_total', 'counter', 'Lines of a log that the disk did not take in time.')
-  text.sample('log_lines_dropped_total', { log: 'access' }, sum(nodeCounters.accessLogDropped))
-  text.sample('log_lines_dropped_total', { log: 'error' }, sum(nodeCounters.errorLogDropped))
-  text.family(
-    'requests_total',
-    'counter',
-    'Requests by the status of their answer; 499: the client went before.',
-  )
-  for (let status = 100; status < 600; status++) {
-    const count = sum(statusOffset(status))
-    if (count > 0) text.sample('requests_total', { code: String(status) }, count)
-  }
-}
-
-function renderRoutes(
-  text: MetricsText,
-  snapshot: Snapshot,
-  blocks: ReadonlyMap<string, number>,
-  sum: (offset: number) => number,
-): void {
-  const routes = snapshot.routes.flatMap(routeSeries).map(({ key, route, service }) => ({
-    labels: { route, service },
-    block: blockOffset(blocks.get(key)!),
-  }))
-  text.family('route_requests_total', 'counter', 'Requests of a route by the class of their status.')
-  for (const { labels, block } of routes) {
-    for (let index = 0; index < 5; index++) {
-      const count = sum(block + routeFields.classes + index)
-      if (count > 0) text.sample('route_requests_total', { ...labels, code: `${index + 1}xx` }, count)
-    }
-  }
-  const counters = [
-    ['route_request_bytes_total', 'Bytes of bodies that clients sent.', routeFields.requestBytes],
-    ['route_response_bytes_total', 'Bytes of bodies that clients were sent.', routeFields.responseBytes],
-    ['route_retries_total', 'Attempts that were repeated.', routeFields.retries],
-    ['route_upstream_seconds_total', 'Time until the targets answered.', routeFields.upstreamSum],
-  ] as const
-  for (const [name, help, field] of counters) {
-    text.family(name, 'counter', help)
-    for (const { labels, block } of routes) text.sample(name, labels, sum(block + field))
-  }
-  text.family(
-    'route_request_duration_seconds',
-    'histogram',
-    'Time from the head of a request to the end of its answer; tunnels are not counted.',
-  )
-  for (const { labels, block } of routes) {
-    let count = 0
-    for (const [index, bound] of [...durationBuckets, '+Inf'].entries()) {
-      count += sum(block + routeFields.buckets + index)
-      text.sample('route_request_duration_seconds_bucket', { ...labels, le: String(bound) }, count)
-    }
-    text.sample('route_request_duration_seconds_sum', labels, sum(block + routeFields.durationSum))
-    text.sample('route_request_duration_seconds_count', labels, count)
   }
 }
 
