@@ -3,17 +3,17 @@ import type { Snapshot } from '../config/snapshot.ts'
 import { TargetHealth } from '../data-plane/upstreams/health.ts'
 import { newTargetState } from '../data-plane/upstreams/target-state.ts'
 import { plugins } from '../plugins/registry.ts'
-import { metricsMemorySize, nodeCounters, routeSeries } from '../telemetry/metrics.ts'
+import { blockOffset, metricsMemorySize, nodeCounters, routeSeries } from '../telemetry/metrics.ts'
 import { countersMemorySize } from '../telemetry/plugin-counters.ts'
 import type { SharedMemory } from '../worker-messages.ts'
+import { MetricBlocks } from './metric-blocks.ts'
 
-const roomToGrow = 2
+const firstBlocks = 64
 
 /** Allots what the workers share: the states of targets, counters and the memory of plugins, over all reloads. */
 export class SharedMemoryAllocator {
   readonly #metrics: SharedArrayBuffer[]
-  #metricBlocks = new Map<string, number>()
-  #metricCapacity = 64
+  readonly #metricBlocks = new MetricBlocks(firstBlocks)
   #targets: ReadonlyMap<string, SharedArrayBuffer> = new Map()
   readonly #healthChanges = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   #plugins: ReadonlyMap<string, SharedArrayBuffer> = new Map()
@@ -22,7 +22,7 @@ export class SharedMemoryAllocator {
   constructor(workers: number) {
     this.#metrics = Array.from(
       { length: workers },
-      () => new SharedArrayBuffer(metricsMemorySize(this.#metricCapacity)),
+      () => new SharedArrayBuffer(metricsMemorySize(firstBlocks)),
     )
   }
 
@@ -47,7 +47,7 @@ export class SharedMemoryAllocator {
       targets: this.#targets,
       healthChanges: this.#healthChanges,
       metrics: this.#metrics[index]!,
-      metricBlocks: this.#metricBlocks,
+      metricBlocks: this.#metricBlocks.all,
       plugins: this.#plugins,
       pluginCounters: this.#pluginCounters,
     }
@@ -69,7 +69,7 @@ export class SharedMemoryAllocator {
   }
 
   get metricBlocks(): ReadonlyMap<string, number> {
-    return this.#metricBlocks
+    return this.#metricBlocks.all
   }
 
   /** The state of each target by its id: see data-plane/upstreams/target-state.ts. */
@@ -91,16 +91,17 @@ export class SharedMemoryAllocator {
   }
 
   #prepareMetrics(snapshot: Snapshot): void {
-    const blocks = new Map(this.#metricBlocks)
-    for (const route of snapshot.routes) {
-      for (const { key } of routeSeries(route)) if (!blocks.has(key)) blocks.set(key, blocks.size)
-    }
-    this.#metricBlocks = blocks
-    if (blocks.size <= this.#metricCapacity) return
-    this.#metricCapacity = blocks.size * roomToGrow
+    const blocks = this.#metricBlocks
+    const { capacity } = blocks
+    const series = new Set(snapshot.routes.flatMap((route) => routeSeries(route).map(({ key }) => key)))
+    blocks.name(series, (block) => {
+      for (const memory of this.#metrics)
+        new Float64Array(memory).fill(0, blockOffset(block), blockOffset(block + 1))
+    })
+    if (blocks.capacity === capacity) return
     for (let index = 0; index < this.#metrics.length; index++) {
       // The worker takes its counts along when it moves.
-      this.#metrics[index] = new SharedArrayBuffer(metricsMemorySize(this.#metricCapacity))
+      this.#metrics[index] = new SharedArrayBuffer(metricsMemorySize(blocks.capacity))
     }
   }
 
