@@ -65,8 +65,9 @@ testWithPostgres('Postgres answers, or does not', async () => {
   const postgres = await startPostgres()
   ended.push(() => postgres.stop())
   const config = { store: 'postgres', postgres: { url: postgres.url } }
+  // A slow machine is warned of.
   expect(await find('postgres', config)).toMatchObject([
-    { result: 'pass', reason: expect.stringMatching(/answers in \d+ ms/) },
+    { result: expect.stringMatching(/^(pass|warn)$/), reason: expect.stringMatching(/answers in \d+ ms/) },
   ])
   expect(await find('store', config)).toMatchObject([{ result: 'unseen' }])
   const wrong = postgres.url.replace('gateway@', 'nobody@')
