@@ -25,6 +25,10 @@ export interface AcmeGate {
   readonly orders: ReadonlyMap<string, number>
   /** At the next request of a step, before the authority gets it or before its answer is passed on: calls and cuts. */
   holdAt(step: AcmeStep, when: 'before' | 'after', onHold: () => Promise<void>): void
+  /** Whether every request is cut off, as of an authority that is out. */
+  isOut: boolean
+  /** Requests that were cut off so. */
+  readonly refused: number
   stop(): Promise<void>
 }
 
@@ -35,9 +39,15 @@ export async function startAcmeGate(pebble: Pebble): Promise<AcmeGate> {
   const { hostname, port } = new URL(pebble.directory)
   const ca = await readFile(pebble.ca)
   const [cert, key] = await Promise.all([readFile(pebble.tls.certificate), readFile(pebble.tls.key)])
+  let [isOut, refused] = [false, 0]
   const isHeld = (request: IncomingMessage, when: 'before' | 'after') =>
     hold?.when === when && request.method === 'POST' && request.url!.startsWith(steps[hold.step])
   const server = createServer({ cert, key }, (request, response) => {
+    if (isOut) {
+      refused++
+      request.socket.destroy()
+      return
+    }
     void (async () => {
       const body = await text(request)
       const cut = async () => {
@@ -68,6 +78,15 @@ export async function startAcmeGate(pebble: Pebble): Promise<AcmeGate> {
     orders,
     holdAt: (step, when, onHold) => {
       hold = { step, when, onHold }
+    },
+    get isOut() {
+      return isOut
+    },
+    set isOut(out) {
+      isOut = out
+    },
+    get refused() {
+      return refused
     },
     stop: async () => {
       server.close()

@@ -1,6 +1,8 @@
+import { Resolver } from 'node:dns/promises'
 import { join } from 'node:path'
 import { acmeSchema } from '../../gateway-runtime/src/config/acme-settings.ts'
 import { systemClock } from '../../gateway-runtime/src/control-plane/certificates/clock.ts'
+import type { AliasResolver } from '../../gateway-runtime/src/control-plane/certificates/dns/challenge-record.ts'
 import { openDnsSolver } from '../../gateway-runtime/src/control-plane/certificates/dns/open-dns-solver.ts'
 import { OrderedCertificates } from '../../gateway-runtime/src/control-plane/certificates/ordered-certificates.ts'
 import { CertificateRepository } from '../../gateway-runtime/src/control-plane/certificates/store/certificate-repository.ts'
@@ -13,6 +15,7 @@ export function startSingleNode(
   folder: string,
   settings: object,
   onChallenges: (all: Challenges) => void = () => {},
+  resolver: AliasResolver = new Resolver({ timeout: 500, tries: 1 }),
 ) {
   let shown: readonly ServerCertificate[] = []
   const lines: string[] = []
@@ -27,7 +30,7 @@ export function startSingleNode(
     random: () => 0,
     lookEvery: 5_000,
     log: { write: (...line) => void lines.push(JSON.stringify(line)) },
-    dns: async ({ dns }) => dns && openDnsSolver(dns, systemClock),
+    dns: async ({ dns }) => dns && openDnsSolver(dns, systemClock, resolver),
     users: {
       show: (all) => {
         shown = all

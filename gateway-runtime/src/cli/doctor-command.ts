@@ -2,6 +2,7 @@ import { styleText } from 'node:util'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type LoadedConfiguration, loadConfiguration } from '../config/index.ts'
 import { balanceCheck } from './doctor/balance-check.ts'
+import { certificateOrderChecks } from './doctor/certificate-order-checks.ts'
 import type { Check, Finding, NodeStatus, Surroundings } from './doctor/check.ts'
 import { configurationChecks } from './doctor/configuration-checks.ts'
 import { hostChecks } from './doctor/host-checks.ts'
@@ -17,6 +18,7 @@ import { addGlobalOptions, type Settings, settingsOf } from './settings.ts'
 const checks: readonly Check[] = [
   ...configurationChecks,
   ...prerequisiteChecks,
+  ...certificateOrderChecks,
   ...hostChecks,
   ...networkChecks,
   ...storageChecks,

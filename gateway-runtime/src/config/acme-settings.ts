@@ -109,7 +109,11 @@ export const acmeSchema = z
       .describe(
         'How domains are proven: over port 80, over port 443, or by a record in the DNS; wildcards always by the last.',
       ),
-    dns: dnsProviderSchema.optional().describe('How records are made for dns-01.'),
+    dns: dnsProviderSchema
+      .optional()
+      .describe(
+        'How records are made for dns-01. Where _acme-challenge of a domain is a CNAME, the record is made where it leads to.',
+      ),
     preflight: z
       .boolean()
       .default(true)

@@ -139,6 +139,8 @@ function renderLogExports(text: MetricsText, exports: readonly ExportState[]): v
     text.sample('log_export_backlog_bytes', { target, log }, backlogBytes)
 }
 
+const longestError = 200 // characters: an authority says what it likes
+
 function renderCertificates(text: MetricsText, certificates: readonly CertificateState[]): void {
   const families = [
     [
@@ -157,6 +159,14 @@ function renderCertificates(text: MetricsText, certificates: readonly Certificat
   }
   text.family('certificate_failures', 'gauge', 'Failed orders for a domain since the last that succeeded.')
   for (const { domain, failures } of certificates) text.sample('certificate_failures', { domain }, failures)
+  text.family(
+    'certificate_last_error',
+    'gauge',
+    'Always 1: what the last order for a domain failed with; none where it succeeded.',
+  )
+  for (const { domain, lastError } of certificates)
+    if (lastError !== undefined)
+      text.sample('certificate_last_error', { domain, error: lastError.slice(0, longestError) }, 1)
 }
 
 function renderCircuits(text: MetricsText, snapshot: Snapshot, memory: SharedMemoryAllocator): void {

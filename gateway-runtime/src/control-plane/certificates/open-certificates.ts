@@ -52,7 +52,12 @@ export async function openCertificates(options: CertificatesOptions): Promise<No
     clock: systemClock,
     random: Math.random,
     lookEvery: isShared ? remoteLook : localLook,
-    dns: async ({ dns }) => dns && (await import('./dns/open-dns-solver.ts')).openDnsSolver(dns, systemClock),
+    dns: async ({ dns }) => {
+      if (!dns) return undefined
+      const { openDnsSolver } = await import('./dns/open-dns-solver.ts')
+      const { preflightResolver } = await import('./preflight/preflight.ts')
+      return openDnsSolver(dns, systemClock, preflightResolver(options.dnsServers()))
+    },
     preflight: async (acme, domain, authority) => {
       if (!acme.preflight) return undefined
       const { preflight, preflightResolver } = await import('./preflight/preflight.ts')

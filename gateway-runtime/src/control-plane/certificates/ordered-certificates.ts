@@ -74,6 +74,8 @@ export class OrderedCertificates {
   #work: Promise<void> | undefined
   #lease: Lease | undefined
   #trouble: string | undefined
+  /** What work under the lease failed with last, which is told of once. */
+  #failure: string | undefined
   #isOpen = false
   #closed = false
 
@@ -158,7 +160,7 @@ export class OrderedCertificates {
     const lease = await this.#options.repository.acquire()
     if (!lease) throw new Error('another node is at work on the certificates; try again in a minute')
     try {
-      await this.#options.repository.synchronize()
+      await this.#synchronizeToWrite()
       return await act(lease)
     } finally {
       await lease.release()
@@ -200,13 +202,24 @@ export class OrderedCertificates {
     if (!this.#closed) this.#cancelLook = clock.wakeAfter(changed ? 0 : lookEvery, () => void this.#look())
   }
 
+  async #synchronizeToWrite(): Promise<void> {
+    const { repository } = this.#options
+    await repository.synchronize()
+    if (repository.lockedOut !== undefined) throw new Error(repository.lockedOut)
+  }
+
   /** @returns whether something is new; false where the store is out of reach, which is told of once */
   async #synchronize(): Promise<boolean> {
     const { log, repository } = this.#options
     try {
       const changed = await repository.synchronize()
-      if (this.#trouble !== undefined) log.write('info', 'certificate store answers again')
-      this.#trouble = undefined
+      if (this.#trouble !== undefined && repository.lockedOut === undefined)
+        log.write('info', 'certificate store answers again')
+      else if (this.#trouble === undefined && repository.lockedOut !== undefined)
+        log.write('error', 'certificate store has entries that this node cannot read', {
+          reason: repository.lockedOut,
+        })
+      this.#trouble = repository.lockedOut
       return changed.length > 0
     } catch (error) {
       const reason = (error as Error).message
@@ -290,15 +303,18 @@ export class OrderedCertificates {
       if (!lease) return
       this.#lease = lease
       if (this.#closed) return
-      await repository.synchronize() // what another has done is not done twice
+      await this.#synchronizeToWrite() // what another has done is not done twice
       await this.#mend(lease)
       await this.#do(lease)
       this.#notBefore = 0
+      this.#failure = undefined
     } catch (error) {
-      if (this.#closed) return
+      const reason = (error as Error).message
+      if (this.#closed || reason === this.#failure) return
+      this.#failure = reason
       const event =
         error instanceof LeaseLost ? 'lease of the certificate store lost' : 'certificate store failed'
-      log.write('warn', event, { reason: (error as Error).message })
+      log.write('warn', event, { reason })
     } finally {
       await this.#lease?.release()
       this.#lease = undefined

@@ -43,11 +43,12 @@ describe('dns-01 by dynamic updates of BIND', () => {
     const bind = await newBind()
     const pebble = await startPebble({ dnsServer: bind.server })
     ended.push(() => pebble.stop())
-    const node = startSingleNode(await newFolder(), {
+    const acme = {
       authorities: [{ directory: pebble.directory, ca: pebble.ca }],
       challenge: 'dns-01',
       dns: updates(bind),
-    })
+    }
+    const node = startSingleNode(await newFolder(), acme, undefined, bind.resolver)
     ended.push(() => node.certificates.close())
     expect(await node.order(['*.example.com', 'example.com'])).toEqual([undefined, undefined])
     expect(node.shown().map(({ certificate }) => certificateHosts(certificate))).toEqual([
@@ -59,7 +60,7 @@ describe('dns-01 by dynamic updates of BIND', () => {
 
   named.test('keeps the records of two challenges of one name apart', async () => {
     const bind = await newBind()
-    const solver = await openDnsSolver(updates(bind), systemClock)
+    const solver = await openDnsSolver(updates(bind), systemClock, bind.resolver)
     const undoFirst = await solver.present('example.com', 't', 'first')
     const undoSecond = await solver.present('*.example.com', 't', 'second')
     const texts = () => bind.resolver.resolveTxt('_acme-challenge.example.com')
@@ -67,6 +68,32 @@ describe('dns-01 by dynamic updates of BIND', () => {
     await undoFirst()
     expect(await texts()).toHaveLength(1)
     await undoSecond()
+  })
+
+  testDns('makes the record where a CNAME leads to', async () => {
+    const bind = await newBind([
+      '_acme-challenge.handed-over IN CNAME first.aliases',
+      'first.aliases IN CNAME second.aliases',
+      '_acme-challenge.circle IN CNAME _acme-challenge.circle',
+    ])
+    const pebble = await startPebble({ dnsServer: bind.server })
+    ended.push(() => pebble.stop())
+    const acme = {
+      authorities: [{ directory: pebble.directory, ca: pebble.ca }],
+      challenge: 'dns-01',
+      dns: updates(bind),
+    }
+    const node = startSingleNode(await newFolder(), acme, undefined, bind.resolver)
+    ended.push(() => node.certificates.close())
+    expect(await node.order(['handed-over.example.com'])).toEqual([undefined])
+    const solver = await openDnsSolver(updates(bind), systemClock, bind.resolver)
+    const undo = await solver.present('handed-over.example.com', 't', 'key')
+    expect(await bind.resolver.resolveTxt('second.aliases.example.com')).toHaveLength(1)
+    await undo()
+    await expect(bind.resolver.resolveTxt('second.aliases.example.com')).rejects.toThrow(/ENOTFOUND|ENODATA/)
+    await expect(solver.present('circle.example.com', 't', 'key')).rejects.toThrow(
+      /lead on more than 8 times/,
+    )
   })
 
   const wrong: readonly (readonly [string, object, RegExp])[] = [
@@ -77,7 +104,7 @@ describe('dns-01 by dynamic updates of BIND', () => {
   for (const [what, setting, reason] of wrong)
     named.test(`says what is wrong where the ${what} is another one there`, async () => {
       const bind = await newBind()
-      const solver = await openDnsSolver(updates(bind, setting), systemClock)
+      const solver = await openDnsSolver(updates(bind, setting), systemClock, bind.resolver)
       await expect(solver.present('example.com', 't', 'k')).rejects.toThrow(reason)
     })
 })
@@ -171,7 +198,8 @@ describe('dns-01 by Route 53', () => {
     process.env.AWS_SECRET_ACCESS_KEY ??= 'test'
     const { endpoint, changes } = await startRoute53()
     const settings = { provider: 'route53' as const, hosted_zone_id: 'Z1', region: 'us-east-1', endpoint }
-    const solver = await openDnsSolver(settings, systemClock)
+    const noAliases = { resolveCname: async () => [] }
+    const solver = await openDnsSolver(settings, systemClock, noAliases)
     const [first, second] = await Promise.all([
       solver.present('example.com', 't', 'first'),
       solver.present('*.example.com', 't', 'second'),

@@ -107,6 +107,12 @@ describe('before the first certificate', () => {
     await eventually('the reason', async () =>
       /certificate not issued/.test(await started.gateway.errorLog()),
     )
+    const metrics = async () => (await fetch(`${started.gateway.statusUrl}/metrics`)).text()
+    await eventually('the reason in the metrics', async () =>
+      /gatehouse_certificate_last_error\{domain="a\.example\.com",error="[^"]*ECONNREFUSED[^"]*"\} 1/.test(
+        await metrics(),
+      ),
+    )
   })
 
   test('no handshake succeeds otherwise', async () => {

@@ -3,12 +3,12 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, describe, expect } from '@jest/globals'
 import { acmeSchema } from '../../../../gateway-runtime/src/config/acme-settings.ts'
-import type { Clock } from '../../../../gateway-runtime/src/control-plane/certificates/clock.ts'
 import { OrderedCertificates } from '../../../../gateway-runtime/src/control-plane/certificates/ordered-certificates.ts'
 import { CertificateRepository } from '../../../../gateway-runtime/src/control-plane/certificates/store/certificate-repository.ts'
 import { noSeal } from '../../../../gateway-runtime/src/control-plane/certificates/store/entry-seal.ts'
 import { FileEntries } from '../../../../gateway-runtime/src/control-plane/certificates/store/file-entries.ts'
 import type { Challenges, ServerCertificate } from '../../../../gateway-runtime/src/worker-messages.ts'
+import { movedClock } from '../../../support/moved-clock.ts'
 import { startPebble } from '../../../support/pebble.ts'
 import { listenOnFreePort } from '../../../support/ports.ts'
 import { temporaryFolders } from '../../../support/temporary-folder.ts'
@@ -21,31 +21,6 @@ const ended: (() => Promise<unknown> | unknown)[] = []
 afterEach(async () => {
   for (const end of ended.splice(0).reverse()) await end()
 })
-
-/** A clock that a test moves. Short waits, between questions to an authority, pass as they do. */
-function movedClock() {
-  let offset = 0
-  const sleepers = new Set<() => void>()
-  const clock: Clock = {
-    now: () => Date.now() + offset,
-    wakeAfter(delay, run) {
-      if (delay <= 10_000) {
-        const timer = setTimeout(run, delay)
-        return () => clearTimeout(timer)
-      }
-      sleepers.add(run)
-      return () => void sleepers.delete(run)
-    },
-  }
-  const move = (time: number) => {
-    offset += time
-    for (const run of [...sleepers]) {
-      sleepers.delete(run)
-      run()
-    }
-  }
-  return { clock, move }
-}
 
 /** A real authority, and what a gateway does for it in small: answers challenges, notes what is shown. */
 async function start(before: readonly string[] = []) {
@@ -107,6 +82,8 @@ describe('ordered certificates', () => {
     expect((await stat(folder)).mode & 0o777).toBe(0o700)
     await pebble.stop()
     const second = open()
+    await second.certificates.open()
+    expect(second.now()).toEqual(first.now()) // before it is known what is wanted, and so before workers listen
     await second.certificates.apply(settings, domains)
     expect(second.now()).toEqual(first.now())
   })

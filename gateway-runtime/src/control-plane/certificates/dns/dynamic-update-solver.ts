@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import type { DnsProviderSettings } from '../../../config/acme-settings.ts'
 import type { ChallengeSolver } from '../acme/challenge-solver.ts'
 import type { Clock } from '../clock.ts'
-import { challengeRecord } from './challenge-record.ts'
+import { type AliasResolver, challengeRecord } from './challenge-record.ts'
 import {
   classIn,
   classNone,
@@ -35,16 +35,18 @@ export class DynamicUpdateSolver implements ChallengeSolver {
   readonly #settings: Settings
   readonly #key: TsigKey
   readonly #clock: Clock
+  readonly #resolver: AliasResolver
 
-  constructor(settings: Settings, clock: Clock) {
+  constructor(settings: Settings, clock: Clock, resolver: AliasResolver) {
     this.#settings = settings
     this.#clock = clock
+    this.#resolver = resolver
     const { key_name: name, key_algorithm: algorithm, key_secret: secret } = settings
     this.#key = { name, algorithm, secret: Buffer.from(secret, 'base64') }
   }
 
   async present(domain: string, _token: string, keyAuthorization: string): Promise<() => Promise<void>> {
-    const { name, text } = challengeRecord(domain, keyAuthorization)
+    const { name, text } = await challengeRecord(domain, keyAuthorization, this.#resolver)
     const record = { name, type: typeTxt, data: encodeText(text) }
     const remove = { ...record, class: classNone, ttl: 0 } // RFC 2136 section 2.5.4: this one of the set
     await this.#update({ ...record, class: classIn, ttl })

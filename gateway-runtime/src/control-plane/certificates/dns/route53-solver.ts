@@ -7,7 +7,7 @@ import {
 import type { DnsProviderSettings } from '../../../config/acme-settings.ts'
 import type { ChallengeSolver } from '../acme/challenge-solver.ts'
 import type { Clock } from '../clock.ts'
-import { challengeRecord } from './challenge-record.ts'
+import { type AliasResolver, challengeRecord } from './challenge-record.ts'
 
 type Settings = Extract<DnsProviderSettings, { provider: 'route53' }>
 
@@ -21,16 +21,18 @@ export class Route53Solver implements ChallengeSolver {
   readonly #client: Route53Client
   readonly #zone: string
   readonly #clock: Clock
+  readonly #resolver: AliasResolver
   #changes: Promise<unknown> = Promise.resolve()
 
-  constructor({ hosted_zone_id: zone, region, endpoint }: Settings, clock: Clock) {
+  constructor({ hosted_zone_id: zone, region, endpoint }: Settings, clock: Clock, resolver: AliasResolver) {
     this.#client = new Route53Client({ region, maxAttempts: 5, ...(endpoint !== undefined && { endpoint }) })
     this.#zone = zone
     this.#clock = clock
+    this.#resolver = resolver
   }
 
   async present(domain: string, _token: string, keyAuthorization: string): Promise<() => Promise<void>> {
-    const { name, text } = challengeRecord(domain, keyAuthorization)
+    const { name, text } = await challengeRecord(domain, keyAuthorization, this.#resolver)
     const id = await this.#inTurn(() => this.#change(name, (texts) => texts.add(text)))
     if (id !== undefined) await this.#inSync(id)
     return async () => {

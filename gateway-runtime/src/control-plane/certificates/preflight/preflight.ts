@@ -12,7 +12,7 @@ export interface PreflightQuestion {
 }
 
 /** A resolver that asks these servers, or those of the system; it gives up after some seconds. */
-export function preflightResolver(servers: readonly string[]): PreflightResolver {
+export function preflightResolver(servers: readonly string[]): Resolver {
   const resolver = new Resolver({ timeout: 2_000, tries: 2 })
   if (servers.length > 0) resolver.setServers(servers)
   return resolver

@@ -5,6 +5,7 @@ import type { EntryStore, Lease } from './entry-store.ts'
 import type { LocalCopy } from './local-copy.ts'
 import {
   entryName,
+  isRecord,
   type OrderProgress,
   parseRecord,
   type SharedChallenges,
@@ -27,6 +28,8 @@ export class CertificateRepository {
   readonly #records = new Map<string, unknown>()
   /** Entries that could not be read, as they stand in the store. */
   readonly #damaged = new Map<string, string>()
+  /** Entries that another key has encrypted, with what is said of them. */
+  readonly #locked = new Map<string, string>()
   /** Certificates that the store has lost; this node has them. */
   readonly #lost = new Set<string>()
   #cursor: string | undefined
@@ -68,10 +71,19 @@ export class CertificateRepository {
     return this.#damaged.has(name)
   }
 
+  /**
+   * Why this node must not write, if so: the store has entries that it lacks the key for. It goes on with all others,
+   * but would put its own in the place of what is well.
+   */
+  get lockedOut(): string | undefined {
+    return this.#locked.values().next().value
+  }
+
   /** Takes up what this node kept when it last ran, if it keeps anything. */
   async recall(): Promise<void> {
     for (const [name, sealed] of (await this.#copy?.read()) ?? []) this.#take(name, sealed)
     this.#damaged.clear() // what is damaged here is whole in the store
+    this.#locked.clear()
   }
 
   /** Takes up what has changed; resolves with the names of it. Rejected where the store is out of reach. */
@@ -139,21 +151,25 @@ export class CertificateRepository {
 
   /** @returns whether something has changed */
   #take(name: string, sealed: string | undefined): boolean {
+    if (!isRecord(name)) return false
     this.#lost.delete(name)
+    this.#locked.delete(name)
     if (sealed === undefined) {
       this.#sealed.delete(name)
       return this.#damaged.delete(name) || this.#records.delete(name)
     }
     if (this.#sealed.get(name) === sealed && !this.#damaged.has(name)) return false
     try {
-      const record = parseRecord(name, this.#seal.open(name, sealed))
-      if (record === undefined) return false
-      this.#records.set(name, record)
+      this.#records.set(name, parseRecord(name, this.#seal.open(name, sealed)))
       this.#sealed.set(name, sealed)
       this.#damaged.delete(name)
     } catch (error) {
-      if (error instanceof UnknownKey) throw error
-      this.#damaged.set(name, sealed) // a certificate of before stays in use meanwhile
+      // What this node knew of it stays in use meanwhile.
+      if (error instanceof UnknownKey) {
+        this.#locked.set(name, error.message)
+        return false
+      }
+      this.#damaged.set(name, sealed)
     }
     return true
   }
@@ -166,7 +182,8 @@ export class CertificateRepository {
       else this.#records.delete(name)
       if (!isKeptLocally(name)) this.#sealed.delete(name)
     }
-    for (const name of this.#damaged.keys()) if (!entries.has(name)) this.#damaged.delete(name)
+    for (const unread of [this.#damaged, this.#locked])
+      for (const name of unread.keys()) if (!entries.has(name)) unread.delete(name)
     return gone
   }
 

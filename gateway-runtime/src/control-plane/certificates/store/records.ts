@@ -73,8 +73,11 @@ const parsers = {
   ticket: (_name: string, value: unknown) => ticketKeysSchema.parse(value),
 }
 
-/** The content of an entry; undefined where it is none of ours. Throws where it is damaged. */
-export function parseRecord(name: string, text: string): unknown {
-  const kind = name.split('-', 1)[0]! as keyof typeof parsers
-  return Object.hasOwn(parsers, kind) ? parsers[kind](name, JSON.parse(text)) : undefined
-}
+const kindOf = (name: string) => name.split('-', 1)[0]! as keyof typeof parsers
+
+/** Whether an entry of this name holds a record; others, such as those that were put aside, are left alone. */
+export const isRecord = (name: string): boolean => Object.hasOwn(parsers, kindOf(name))
+
+/** The content of an entry that holds a record. Throws where it is damaged. */
+export const parseRecord = (name: string, text: string): unknown =>
+  parsers[kindOf(name)](name, JSON.parse(text))
