@@ -1,7 +1,6 @@
-import { Resolver } from 'node:dns/promises'
 import { join } from 'node:path'
 import { acmeSchema } from '../../gateway-runtime/src/config/acme-settings.ts'
-import { systemClock } from '../../gateway-runtime/src/control-plane/certificates/clock.ts'
+import { type Clock, systemClock } from '../../gateway-runtime/src/control-plane/certificates/clock.ts'
 import type { AliasResolver } from '../../gateway-runtime/src/control-plane/certificates/dns/challenge-record.ts'
 import { openDnsSolver } from '../../gateway-runtime/src/control-plane/certificates/dns/open-dns-solver.ts'
 import { OrderedCertificates } from '../../gateway-runtime/src/control-plane/certificates/ordered-certificates.ts'
@@ -10,12 +9,20 @@ import { noSeal } from '../../gateway-runtime/src/control-plane/certificates/sto
 import { FileEntries } from '../../gateway-runtime/src/control-plane/certificates/store/file-entries.ts'
 import type { Challenges, ServerCertificate } from '../../gateway-runtime/src/worker-messages.ts'
 
+export interface SingleNodeOptions {
+  readonly onChallenges?: (all: Challenges) => void
+  /** Asked for CNAME records; there are none. */
+  readonly resolver?: AliasResolver
+  readonly clock?: Clock
+}
+
+const noAliases: AliasResolver = { resolveCname: async () => [] }
+
 /** One node with a store of files, whose challenges the test answers. */
 export function startSingleNode(
   folder: string,
   settings: object,
-  onChallenges: (all: Challenges) => void = () => {},
-  resolver: AliasResolver = new Resolver({ timeout: 500, tries: 1 }),
+  { onChallenges = () => {}, resolver = noAliases, clock = systemClock }: SingleNodeOptions = {},
 ) {
   let shown: readonly ServerCertificate[] = []
   const lines: string[] = []
@@ -26,11 +33,11 @@ export function startSingleNode(
   )
   const certificates = new OrderedCertificates({
     repository,
-    clock: systemClock,
+    clock,
     random: () => 0,
     lookEvery: 5_000,
     log: { write: (...line) => void lines.push(JSON.stringify(line)) },
-    dns: async ({ dns }) => dns && openDnsSolver(dns, systemClock, resolver),
+    dns: async ({ dns }) => dns && openDnsSolver(dns, clock, resolver),
     users: {
       show: (all) => {
         shown = all

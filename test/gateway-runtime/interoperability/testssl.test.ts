@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect } from '@jest/globals'
+import { startRedisCluster } from '../../support/redis-cluster.ts'
 import { temporaryFolders } from '../../support/temporary-folder.ts'
 import { programForTests } from '../../support/test-program.ts'
 import { startUpstream } from '../../support/upstream.ts'
 import { startWithBothListeners } from './both-listeners.ts'
 
 const testssl = await programForTests('testssl')
+const redisProgram = await programForTests('redis-server')
+const redisServer = testssl.isInstalled ? redisProgram : testssl
 
 const newFolder = temporaryFolders()
 const ended: (() => Promise<unknown>)[] = []
@@ -27,11 +30,15 @@ const weaknesses = ['--heartbleed', '--ccs', '--robot', '--renegotiation', '--cr
 const limit = 60_000
 
 /** Scans a TLS listener with these settings; what was found, by its id. */
-async function scan(listener: object, checks: readonly string[]): Promise<Map<string, Finding>> {
+async function scan(
+  listener: object,
+  checks: readonly string[],
+  config: object = {},
+): Promise<Map<string, Finding>> {
   const folder = await newFolder()
   const upstream = await startUpstream()
   ended.push(() => upstream.stop())
-  const { gateway, securePort } = await startWithBothListeners(folder, upstream.url, {}, listener)
+  const { gateway, securePort } = await startWithBothListeners(folder, upstream.url, config, listener)
   ended.push(() => gateway.stop())
   const file = join(folder, 'findings.json')
   const quietly = ['--quiet', '--color', '0', '--warnings', 'off', '--nodns', 'none', '--ip', '127.0.0.1']
@@ -108,6 +115,27 @@ describe('testssl', () => {
       expect(grave(findings)).toEqual([])
       const looked = ['heartbleed', 'CCS', 'ROBOT', 'secure_renego', 'secure_client_renego', 'CRIME_TLS']
       expect(looked.map((id) => [id, findings.get(id)?.severity])).toEqual(looked.map((id) => [id, 'OK']))
+    },
+    2 * limit,
+  )
+
+  redisServer.test(
+    'finds nothing against session tickets whose keys all nodes have from their store',
+    async () => {
+      const redis = await startRedisCluster(redisServer.path)
+      ended.push(() => redis.stop())
+      const config = {
+        redis: { cluster: redis.addresses },
+        certificate_store: { kind: 'redis', encryption_key: Buffer.alloc(32, 1).toString('base64') },
+      }
+      const findings = await scan({ min_tls_version: '1.2' }, ['--server-defaults', '--ticketbleed'], config)
+      // Of the certificate, which is the test's own: neither its authority nor its lifetime are public ones.
+      const isOfGateway = ({ id }: Finding) => /^(TLS_|SSL_session|ticketbleed|sessionresumption)/i.test(id)
+      expect(grave(findings).filter(isOfGateway)).toEqual([])
+      expect(findings.get('ticketbleed')).toMatchObject({ severity: 'OK' })
+      expect(findings.get('TLS_session_ticket')).toMatchObject({
+        finding: expect.stringMatching(/valid for 300 seconds/),
+      })
     },
     2 * limit,
   )

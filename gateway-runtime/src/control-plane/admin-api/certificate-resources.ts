@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from '../../config/index.ts'
 import { validate } from '../../config/schema-problems.ts'
 import type { CertificateAdministration } from '../certificates/certificate-administration.ts'
-import type { CertificateState } from '../certificates/ordered-certificates.ts'
+import type { CertificateState } from '../certificates/certificate-state.ts'
 import { objectOf } from './entities.ts'
 import { RequestRefused } from './problem.ts'
 

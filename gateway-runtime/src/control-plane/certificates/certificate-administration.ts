@@ -1,6 +1,7 @@
 import type { AccountKeeper } from './acme/acme-account.ts'
+import type { CertificateState } from './certificate-state.ts'
 import { checkImport } from './import-checks.ts'
-import type { CertificateState, OrderedCertificates } from './ordered-certificates.ts'
+import type { OrderedCertificates } from './ordered-certificates.ts'
 import { renewalTime } from './renewal-time.ts'
 import type { CertificateRepository } from './store/certificate-repository.ts'
 import type { Lease } from './store/entry-store.ts'

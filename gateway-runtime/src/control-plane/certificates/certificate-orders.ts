@@ -5,9 +5,9 @@ import type { Redis } from '../redis/redis.ts'
 import type { SessionTicketKeys } from '../session-ticket-keys.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { CertificateAdministration } from './certificate-administration.ts'
+import type { CertificateState } from './certificate-state.ts'
 import { needsCertificates } from './needs-certificates.ts'
 import type { NodeCertificates } from './open-certificates.ts'
-import type { CertificateState } from './ordered-certificates.ts'
 import { wantedDomains } from './wanted-domains.ts'
 
 export interface CertificateOrdersOptions {

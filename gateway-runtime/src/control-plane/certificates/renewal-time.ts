@@ -3,6 +3,7 @@ import type { Validity } from './stored-certificate.ts'
 const day = 86_400_000
 const longestUse = 90 * day
 const longestBackoff = 6 * 3_600_000
+const soonestRenewal = 3_600_000
 
 /**
  * When a certificate is renewed: with a third of its lifetime left, and never later than 90 days after issue; then
@@ -18,7 +19,8 @@ export function renewalTime({ notBefore, notAfter }: Validity, issuedAt: number,
 
 /**
  * A time within the window that an authority suggests (RFC 9773 section 4.2), but never later than without it: 90 days
- * after issue or the end of the certificate.
+ * after issue or the end of the certificate. Not within an hour of issue: an authority that always says "now" would be
+ * asked for one after another.
  * @param window - milliseconds since 1970
  * @param jitter - from 0 up to, without, 1
  */
@@ -29,7 +31,7 @@ export function suggestedTime(
   jitter: number,
 ): number {
   const chosen = window.start + Math.max(window.end - window.start, 0) * jitter
-  return Math.min(chosen, issuedAt + longestUse, notAfter)
+  return Math.min(Math.max(chosen, issuedAt + soonestRenewal), issuedAt + longestUse, notAfter)
 }
 
 /**

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test as plainTest } from '@jest/globals'
 import fc from 'fast-check'
 import { certificateId } from '../../../../gateway-runtime/src/control-plane/certificates/acme/renewal-info.ts'
 import { CertificateAdministration } from '../../../../gateway-runtime/src/control-plane/certificates/certificate-administration.ts'
+import type { Clock } from '../../../../gateway-runtime/src/control-plane/certificates/clock.ts'
 import { checkImport } from '../../../../gateway-runtime/src/control-plane/certificates/import-checks.ts'
 import {
   backoff,
@@ -11,9 +12,11 @@ import {
   suggestedTime,
 } from '../../../../gateway-runtime/src/control-plane/certificates/renewal-time.ts'
 import type { Challenges } from '../../../../gateway-runtime/src/worker-messages.ts'
+import { startAcmeGate } from '../../../support/acme-gate.ts'
 import { newAuthority } from '../../../support/certificates.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { startGateway } from '../../../support/gateway.ts'
+import { movedClock } from '../../../support/moved-clock.ts'
 import { startSingleNode } from '../../../support/one-certificate.ts'
 import { type PebbleOptions, startPebble } from '../../../support/pebble.ts'
 import { freePorts, listenOnFreePort } from '../../../support/ports.ts'
@@ -29,7 +32,7 @@ afterEach(async () => {
 })
 
 /** An authority, and a server that answers its challenges. */
-async function start(options: PebbleOptions = {}) {
+async function start(options: PebbleOptions = {}, clock?: Clock) {
   let challenges: Challenges['http'] = new Map()
   const server = createHttpServer((request, response) => {
     response.end(challenges.get(request.url!.split('/').at(-1)!))
@@ -40,13 +43,11 @@ async function start(options: PebbleOptions = {}) {
   ended.push(() => pebble.stop())
   const folder = await newFolder()
   const open = (authority: object) => {
-    const node = startSingleNode(
-      folder,
-      { authorities: [{ directory: pebble.directory, ca: pebble.ca, ...authority }] },
-      (all) => {
-        challenges = all.http
-      },
-    )
+    const onChallenges = (all: Challenges) => {
+      challenges = all.http
+    }
+    const settings = { authorities: [{ directory: pebble.directory, ca: pebble.ca, ...authority }] }
+    const node = startSingleNode(folder, settings, { onChallenges, ...(clock && { clock }) })
     ended.push(() => node.certificates.close())
     return node
   }
@@ -78,6 +79,39 @@ test('an account gets another key, and goes on with it', async () => {
   expect(after.key).not.toBe(before.key)
   expect(after.nextKey).toBeUndefined()
   expect(await node.order(['a.example.com', 'b.example.com'])).toEqual([undefined, undefined])
+})
+
+test('a profile is asked for, and a certificate is renewed when its authority suggests it', async () => {
+  const { clock, move } = movedClock()
+  const { open, pebble } = await start({}, clock)
+  const gate = await startAcmeGate(pebble)
+  ended.push(() => gate.stop())
+  const issuedAt = clock.now()
+  const asked: string[] = []
+  gate.suggest((certificate) => {
+    if (!asked.includes(certificate)) asked.push(certificate)
+    const start = issuedAt + asked.indexOf(certificate) * 20 * day // at once, then 20 days after
+    return { start, end: start + day }
+  })
+  const node = open({ directory: gate.directory, profile: 'shortlived' })
+  expect(await node.order(['a.example.com'])).toEqual([undefined])
+  const first = node.repository.certificate('a.example.com')!
+  expect(asked).toEqual([certificateId(first.certificate)])
+  expect(gate.requested).toEqual([expect.objectContaining({ profile: 'shortlived' })])
+  expect(gate.requested[0]!.replaces).toBeUndefined()
+  expect(node.certificates.states[0]!.dueAt).toBe(first.issuedAt + 3_600_000) // no sooner, whatever it says
+
+  move(2 * 3_600_000)
+  await node.certificates.settled()
+  expect(gate.requested.slice(1)).toEqual([
+    expect.objectContaining({ profile: 'shortlived', replaces: certificateId(first.certificate) }),
+  ])
+  const second = node.repository.certificate('a.example.com')!
+  expect(second.certificate).not.toBe(first.certificate)
+  expect(node.certificates.states[0]!.dueAt).toBe(issuedAt + 20 * day)
+  move(day)
+  await node.certificates.settled()
+  expect(gate.requested).toHaveLength(2)
 })
 
 test('tls-alpn-01 is answered on the https port, with and without a certificate there', async () => {
@@ -132,7 +166,7 @@ describe('when to renew', () => {
     fc.assert(
       fc.property(lifetime, time, time, jitter, (length, start, end, chance) => {
         const at = suggestedTime({ start, end }, { notBefore: 0, notAfter: length }, 0, chance)
-        expect(at).toBeLessThanOrEqual(Math.min(90 * day, length, Math.max(start, end)))
+        expect(at).toBeLessThanOrEqual(Math.min(90 * day, length, Math.max(start, end, 3_600_000)))
         expect(at).toBeGreaterThanOrEqual(Math.min(start, 90 * day, length))
       }),
     )

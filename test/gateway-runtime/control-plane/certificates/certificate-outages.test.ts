@@ -98,6 +98,16 @@ const allShow = (some: readonly CertificateNode[], domains: readonly string[]) =
     throw new Error(`${error.message}\n${linesOf(some)}`)
   })
 
+/** Nothing is to be written any more: all are there, and their authority was asked when to renew them. */
+const atRest = (node: CertificateNode, domains: readonly string[]) =>
+  eventually(
+    'the node is at rest',
+    () => domains.every((domain) => (node.repository.certificate(domain)?.askAt ?? 0) > Date.now()),
+    30_000,
+  ).catch((error) => {
+    throw new Error(`${error.message}\n${linesOf([node])}`)
+  })
+
 test(
   'an authority that is out for a day while all is to be renewed is asked ever less, and all is renewed when it is back',
   async () => {
@@ -154,8 +164,7 @@ test(
     const [prefix, domains] = ['damage', ['a.example.com', 'b.example.com']]
     const given = { gate, prefix, domains }
     const first = await startNode(given)
-    await allShow([first], domains)
-    await first.certificates.settled()
+    await atRest(first, domains)
     const key = `${prefix}:{certificates}:entries`
     const primary = await redis.primaryOf(slotOf(key))
     const entries = async () => {
@@ -168,8 +177,7 @@ test(
     await primary.command('HSET', key, 'domain-a.example.com', damaged)
 
     const second = await startNode(given) // who has read it before goes on with what it knows
-    await allShow([second], domains)
-    await second.certificates.settled()
+    await atRest(second, domains)
     expect(linesOf([second])).toMatch(/damaged entry of the certificate store put aside/)
     const { 'domain-a.example.com': fresh, ...after } = await entries()
     expect(fresh).not.toBe(damaged)
@@ -193,7 +201,7 @@ test(
     const [prefix, domains] = ['locked', ['a.example.com', 'b.example.com']]
     const given = { gate, prefix, domains }
     const first = await startNode(given)
-    await allShow([first], domains)
+    await atRest(first, domains)
     await stop(first)
     const key = `${prefix}:{certificates}:entries`
     const primary = await redis.primaryOf(slotOf(key))
@@ -220,8 +228,7 @@ test(
     const domains = ['a.example.com', 'b.example.com']
     const given = { gate, prefix: 'alone', domains, folder: await newFolder() }
     const first = await startNode(given)
-    await allShow([first], domains)
-    await first.certificates.settled()
+    await atRest(first, domains)
     const before = shownBy(first)
     await stop(first)
 

@@ -48,7 +48,7 @@ describe('dns-01 by dynamic updates of BIND', () => {
       challenge: 'dns-01',
       dns: updates(bind),
     }
-    const node = startSingleNode(await newFolder(), acme, undefined, bind.resolver)
+    const node = startSingleNode(await newFolder(), acme, { resolver: bind.resolver })
     ended.push(() => node.certificates.close())
     expect(await node.order(['*.example.com', 'example.com'])).toEqual([undefined, undefined])
     expect(node.shown().map(({ certificate }) => certificateHosts(certificate))).toEqual([
@@ -83,7 +83,7 @@ describe('dns-01 by dynamic updates of BIND', () => {
       challenge: 'dns-01',
       dns: updates(bind),
     }
-    const node = startSingleNode(await newFolder(), acme, undefined, bind.resolver)
+    const node = startSingleNode(await newFolder(), acme, { resolver: bind.resolver })
     ended.push(() => node.certificates.close())
     expect(await node.order(['handed-over.example.com'])).toEqual([undefined])
     const solver = await openDnsSolver(updates(bind), systemClock, bind.resolver)
