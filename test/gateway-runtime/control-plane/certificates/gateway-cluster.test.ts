@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect } from '@jest/globals'
+import { startGatewayProcess } from '../../../../scripts/process/gateway.ts'
 import { adminToken, callAdmin } from '../../../support/admin-client.ts'
 import { newAuthority, writeIssued } from '../../../support/certificates.ts'
 import { eventually } from '../../../support/eventually.ts'
@@ -19,6 +20,7 @@ const redisServer = await programForTests('redis-server')
 const pebbleProgram = await programForTests('pebble')
 const test = redisServer.isInstalled ? pebbleProgram.test : redisServer.test
 const long = 120_000
+const sources = join(import.meta.dirname, '../../../../gateway-runtime/src')
 const domains = Array.from({ length: 20 }, (_, index) => `d${index}.example.com`)
 
 let redis: RedisCluster
@@ -207,3 +209,26 @@ test('a request for an authority outside comes with an RSA key that only its own
   const again = await gateways[0]!.cli('certificates', 'csr', 'api.example.com', '--folder', folder)
   expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('is there') })
 })
+
+test(
+  'a node starts with its encrypted copy, and all handshakes succeed, while neither store nor authority answers',
+  async () => {
+    const ca = await pebble.root()
+    await Promise.all(gateways.map((gateway) => gateway.process.stop()))
+    await Promise.all([redis.stop(), pebble.stop()])
+    const { configDirectory, stateDirectory, ports } = gateways[0]!
+    const copy = await readFile(join(stateDirectory, 'certificates-copy', 'certificates.json'), 'utf8')
+    expect(copy).not.toMatch(/PRIVATE KEY|BEGIN/)
+    const again = await startGatewayProcess({
+      command: [process.execPath, join(sources, 'gateway.ts')],
+      configDirectory,
+      stateDirectory,
+      statusPort: ports.status,
+    })
+    ended.push(() => again.stop())
+    const ready = await (await fetch(`${gateways[0]!.statusUrl}/readyz`)).text()
+    expect(ready).toBe('ready\n')
+    for (const servername of domains) (await openTls(https, { ca, servername })).destroy()
+  },
+  long,
+)
