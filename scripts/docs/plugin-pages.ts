@@ -29,8 +29,9 @@ Written by \`npm run docs\` from the plugins themselves.
 A plugin stands in \`plugins\` with its \`config\`, for all routes or for one \`service\`, \`route\` or \`consumer\`, or for
 a consumer on one of these. Of one that stands at several scopes the narrowest counts: consumer and route, consumer and
 service, consumer, route, service, all. \`enabled: false\` at a narrow scope switches off what stands at a wider one.
-Plugins of a consumer count from where authentication has found out who it is. A request meets them in the order below,
-an answer in the opposite order.
+Plugins of a consumer count from where authentication (orders 1000 to 1999) has found out who it is; those that would see
+the request before see it right behind. Authentication itself belongs to no consumer. A request meets plugins in the
+order below, an answer in the opposite order.
 
 | plugin | order | what it does |
 | - | - | - |

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { PluginDefinition } from '../plugins/contract.ts'
 import { plugins } from '../plugins/registry.ts'
 import type { Problem, ProblemList } from './configuration-error.ts'
 import { checkCredentials } from './credential-checks.ts'
@@ -242,6 +243,11 @@ class Checks {
         return `no plugin is called ${JSON.stringify(name)}${advice}`
       })
     }
+    if (value.consumer !== undefined && isAuthentication(definition))
+      this.#report(
+        [...path, 'consumer'],
+        () => `${name} finds out who the consumer is: it cannot belong to one`,
+      )
     if (!isMapping(config)) return
     const shown = this.#shown([...path, 'config']) ?? {}
     const result = validate(definition.config, config, shown)
@@ -383,6 +389,8 @@ function describe({ collection, value }: Entity): string {
   const owners = scope.map((key) => `${key} ${JSON.stringify(value[key])}`)
   return `${name} for ${owners.join(' and ') || 'all routes'}`
 }
+
+const isAuthentication = ({ order }: PluginDefinition) => order >= 1_000 && order < 2_000
 
 const standsAt = ({ file, line, column }: Place) => `${file}:${line}:${column}`
 

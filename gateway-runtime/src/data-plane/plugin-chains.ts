@@ -25,6 +25,13 @@ export interface PluginChain {
   readonly onEnd: readonly NamedHook<'onEnd'>[]
 }
 
+/**
+ * A plugin of a consumer, which is known when authentication is over (orders 1000 to 1999): one that would see the
+ * request before sees it right behind.
+ */
+const onceKnown = (plugin: CompiledPlugin): CompiledPlugin =>
+  plugin.order < 1_000 ? plugin : { ...plugin, order: 999 + plugin.order / 1_000_000 }
+
 /** What one worker has for its plugins. */
 export interface PluginSurroundings {
   readonly memory: SharedMemory
@@ -120,7 +127,7 @@ export class PluginChains {
     for (const { name, plugin, ...scope } of own) {
       if (scope.route !== undefined && scope.route !== route?.name) continue
       if (scope.service !== undefined && scope.service !== route?.service?.name) continue
-      if (plugin) byName.set(name, plugin)
+      if (plugin) byName.set(name, onceKnown(plugin))
       else byName.delete(name)
     }
     return inOrder([...byName.values()])
