@@ -339,7 +339,7 @@ export class RequestPipeline implements BodySource {
 
   /** What the upstream's answer goes to: the client, or plugins on the way to it. */
   #facing(hooks: PluginChain['onResponse']): Downstream {
-    if (hooks.length === 0) return this.#client
+    if (hooks.length === 0 && this.exchange.chain!.onUpstreamError.length === 0) return this.#client
     this.#filter = new ResponseFilter(this.exchange, hooks, this.#client, {
       onRoom: () => this.#forwarding?.onClientDrain(),
       onReplaced: () => this.#forwarding?.abandon(),

@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { eventually } from '../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../support/gateway.ts'
+import { freePort } from '../../support/ports.ts'
 import { temporaryFolders } from '../../support/temporary-folder.ts'
 import { startUpstream } from '../../support/upstream.ts'
 
@@ -290,5 +292,50 @@ describe('a plugin that throws', () => {
     expect((await fetch(`${gateway.url}/sound`)).status).toBe(200)
     const metrics = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
     expect(metrics).toMatch(/^gatehouse_plugin_failures_total 1$/m)
+  })
+
+  test('where the request is over harms nothing, and is counted', async () => {
+    const { gateway } = await start(plugin(`onEnd() { throw new Error('broken') },`))
+    for (let round = 0; round < 2; round++) expect((await fetch(gateway.url)).status).toBe(200)
+    await eventually('both are counted', async () =>
+      /^gatehouse_plugin_failures_total 2$/m.test(await (await fetch(`${gateway.statusUrl}/metrics`)).text()),
+    )
+  })
+
+  test('where no upstream answers fails that request alone, and is counted', async () => {
+    const { gateway } = await start(plugin(`onUpstreamError() { throw new Error('broken') },`), {
+      services: [{ name: 'service', url: `http://127.0.0.1:${await freePort()}`, retries: 0 }],
+    })
+    const response = await fetch(gateway.url)
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([
+      500,
+      'plugin-failed',
+    ])
+    const metrics = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
+    expect(metrics).toMatch(/^gatehouse_plugin_failures_total 1$/m)
+  })
+
+  test('in a stream breaks off that answer alone', async () => {
+    const { gateway } = await start(
+      plugin(`
+        onResponse({ request }: Exchange, response) {
+          if (request.path !== '/broken') return
+          response.pipe(new Transform({ transform(_chunk, _encoding, done) { done(new Error('broken')) } }))
+        },`),
+    )
+    const broken = await fetch(`${gateway.url}/broken`).then(
+      async (response) =>
+        response.text().then(
+          () => response.status,
+          () => 'broken off',
+        ),
+      () => 'broken off',
+    )
+    expect([500, 502, 'broken off']).toContain(broken)
+    expect((await fetch(`${gateway.url}/sound`)).status).toBe(200)
+  })
+
+  test('while it is configured keeps the configuration from coming into force', async () => {
+    await expect(start(plugin(`...broken(),`, ''))).rejects.toThrow(/broken/)
   })
 })
