@@ -58,7 +58,7 @@ export interface TerraformDataOfEachProps {
     readonly connection: SSHProvisionerConnection
   }
   /** Those that must be there before any of these. */
-  readonly after: readonly TerraformData[]
+  readonly after: readonly TerraformResource[]
 }
 
 /** One terraform_data for each of several things: unlike a resource of its own, it can do something when a thing goes. */

@@ -60,6 +60,20 @@ const hostAddress = z.union([z.string().refine((text) => isIP(text) !== 0), doma
   error: 'expected an IP address or a host name',
 })
 
+const dns = z.strictObject({
+  server: ipAddress.describe('Server that takes updates of the zone (RFC 2136).'),
+  port: port.default(53),
+  zone: domain,
+  names: z.array(domain).min(1).max(64).describe('Names in the zone that lead to the virtual IPs.'),
+  ttl: z.int().min(1).max(86_400).default(60).describe('Seconds that others may keep the records.'),
+  key: z
+    .strictObject({
+      name: z.string(),
+      algorithm: z.enum(['hmac-sha256', 'hmac-sha384', 'hmac-sha512']).default('hmac-sha256'),
+    })
+    .describe('Key that updates are signed with; the variable dns_key holds its secret.'),
+})
+
 const hostsShape = z.strictObject({
   target: z.literal('hosts'),
   hosts: z
@@ -98,6 +112,7 @@ const hostsShape = z.strictObject({
     })
     .prefault({}),
   edge: edge.optional().describe('Given where hosts have the role edge.'),
+  dns: dns.optional().describe('Records of the virtual IPs; without it, others see to them.'),
   redis: redis.prefault({}),
   log_device: z
     .string()
@@ -125,10 +140,11 @@ const hostsShape = z.strictObject({
 })
 
 /** What of an environment its roles depend on, as the constructs say it. */
-export const clusterShape = ({ hosts, edge }: z.output<typeof hostsShape>): ClusterShape => ({
+export const clusterShape = ({ hosts, edge, dns }: z.output<typeof hostsShape>): ClusterShape => ({
   hosts,
   host: {},
   ...(edge && { edge: edgeProps(edge) }),
+  ...(dns && { dns: dnsProps(dns) }),
 })
 
 /** The edges of an environment, as the constructs say it. */
@@ -138,6 +154,13 @@ export const edgeProps = ({
 }: z.output<typeof edge>): NonNullable<ClusterShape['edge']> => ({
   virtualIps: virtual_ips,
   ports: ports?.map(({ port, gateway_port: gatewayPort }) => ({ port, gatewayPort })),
+})
+
+/** The records of an environment, as the constructs say it. */
+export const dnsProps = ({ key, ...rest }: z.output<typeof dns>): NonNullable<ClusterShape['dns']> => ({
+  ...rest,
+  keyName: key.name,
+  keyAlgorithm: key.algorithm,
 })
 
 const hostsSchema = hostsShape.superRefine((environment, context) => {

@@ -1,7 +1,7 @@
 import { TerraformStack } from 'cdktf'
 import type { Construct } from 'constructs'
 import { HostsGateway, hostsOf, type SshAccess } from '../constructs/index.ts'
-import { edgeProps, type HostsEnvironment } from './environment.ts'
+import { dnsProps, edgeProps, type HostsEnvironment } from './environment.ts'
 import type { EnvironmentFolder } from './environment-folder.ts'
 
 /** An environment on machines that are there already, reached by SSH. */
@@ -9,12 +9,13 @@ export class HostsStack extends TerraformStack {
   constructor(scope: Construct, folder: EnvironmentFolder<HostsEnvironment>) {
     super(scope, folder.name)
     const { environment } = folder
-    const usesSecrets = hostsOf(environment.hosts, 'redis').length > 0
+    const usesSecrets = hostsOf(environment.hosts, 'redis').length > 0 || environment.dns !== undefined
     // terraform_data; with secrets, variables that are kept nowhere
     this.addOverride('terraform.required_version', usesSecrets ? '>= 1.10.0' : '>= 1.4.0')
     new HostsGateway(this, 'gateway', {
       hosts: environment.hosts.map(({ host_key: hostKey, ...host }) => ({ ...host, hostKey })),
       ...(environment.edge && { edge: edgeProps(environment.edge) }),
+      ...(environment.dns && { dns: dnsProps(environment.dns) }),
       redis: { maxMemory: environment.redis.max_memory, secretVersion: environment.redis.secret_version },
       host: {
         configuration: folder.files,

@@ -3,6 +3,7 @@ import { awsFiles, prepareAws } from './aws-agent.ts'
 import { ensureCertificate } from './certificate.ts'
 import { configurationFiles, putConfiguration } from './configuration.ts'
 import { type HostDescription, type HostFile, isGateway, problemsOf } from './description.ts'
+import { updateDns } from './dns.ts'
 import { edgeFiles, startEdge } from './edge.ts'
 import { applyFirewall, firewallFiles, keepFirewall } from './iptables.ts'
 import { changeRoles, leaveFiles } from './leave.ts'
@@ -125,6 +126,7 @@ export function renderHostBootstrap(host: HostDescription): HostBootstrap {
       : []),
     ...ofEdge.map(putFile),
     ...startEdge(host),
+    ...updateDns(host),
     keepFirewall(),
     done,
   ]

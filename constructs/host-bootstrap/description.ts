@@ -1,4 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { type DnsRecords, dnsProblems } from './dns.ts'
 import { type EdgeRole, edgeProblems } from './edge.ts'
 import { type RedisRole, redisProblems } from './redis.ts'
 
@@ -67,6 +68,8 @@ export interface HostDescription {
   readonly usesRedis?: boolean
   /** @default none: the host is no edge */
   readonly edge?: EdgeRole
+  /** @default none: the host writes no records */
+  readonly dns?: DnsRecords
   /** @default none: the host has no server of Redis */
   readonly redis?: RedisRole
   /**
@@ -158,6 +161,7 @@ export function problemsOf(host: HostDescription): string[] {
     ...limitProblems(host.clientLimits),
     ...(host.edge ? edgeProblems(host.edge) : []),
     ...(host.redis ? redisProblems(host.redis) : []),
+    ...(host.dns ? dnsProblems(host.dns) : []),
   )
   const ports = host.ingressPorts ?? []
   for (const port of ports) require(isPort(port), `ingressPorts: expected 1 to 65535, got ${port}`)

@@ -7,6 +7,7 @@ export {
   isNetwork,
   isPackageVersion,
 } from './description.ts'
+export { type DnsRecords, dnsProblems, dnsSecret } from './dns.ts'
 export type { EdgeRole, VirtualIp } from './edge.ts'
 export { leaveProgram } from './leave.ts'
 export { type RedisRole, type RedisServer, redisSettings } from './redis.ts'

@@ -13,7 +13,8 @@ const roles = ['edge', 'gateway', 'redis'] as const
  * a gateway finishes its requests.
  */
 const program = `#!/usr/bin/env bash
-# gateway-leave [ROLE…]: takes off this host what the deployment has put there; without a role, all of it. Made by the deployment.
+# gateway-leave [ROLE…]: takes off this host what the deployment has put there; without a role, all of it; the role dns
+# is the records. Made by the deployment.
 set -uo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 state=${state}
@@ -29,6 +30,12 @@ remove_files() { # PREFIX…: a file that was there before is put back
       [ "$kind" != replaced ] || cp --archive -- "$state/originals/\${path//\\//_}" "$path"
     done
   done <"$state/files"
+}
+leave_dns() { # the names lead nowhere
+  [ -e "$state/dns.leave" ] || return 0
+  say 'dns: taking the records away'
+  nsupdate -t 10 -k "$state/dns.key" "$state/dns.leave" || say 'dns: the server refused that (see above)'
+  rm -f -- "$state/dns.key" "$state/dns.leave"
 }
 leave_edge() {
   say 'edge: the others take the addresses over'

@@ -28,6 +28,7 @@ const tools = {
   openssl: 'openssl',
 }
 const edgeTools = { haproxy: 'haproxy', keepalived: 'keepalived', ip: 'iproute2' }
+const dnsTools = { nsupdate: 'bind9-dnsutils', dig: 'bind9-dnsutils' }
 const redisTools = { 'redis-server': 'redis-server', 'redis-cli': 'redis-tools' }
 
 /** The instance that the distribution starts at once must not: ours have other files. */
@@ -101,12 +102,17 @@ trap '[ -z "$upgraded_from" ] || go_back' EXIT`
 
 /** Bash that installs what the roles of the host need and it has not; a new gateway takes over from the old one. */
 export function installPackages(host: HostDescription): string {
-  const { edge, redis } = host
+  const { edge, redis, dns } = host
   const unitsOf = [
     ...(edge ? ['haproxy.service', 'keepalived.service'] : []),
     ...(isGateway(host) ? [serviceUnit] : []),
   ]
-  const needed = Object.entries({ ...tools, ...(edge && edgeTools), ...(redis && redisTools) })
+  const needed = Object.entries({
+    ...tools,
+    ...(edge && edgeTools),
+    ...(redis && redisTools),
+    ...(dns && dnsTools),
+  })
   return `say 'packages'
 ${upgrade}
 ${needed.map(([tool, name]) => `command -v ${tool} >/dev/null || packages+=(${name})`).join('\n')}

@@ -1,4 +1,5 @@
 import type { HostDescription } from './description.ts'
+import { dnsSecret } from './dns.ts'
 import { quote } from './shell.ts'
 
 /*
@@ -30,10 +31,11 @@ const ofGateway = [redisGatewaySecret, certificateStoreSecret]
 export const secretPath = ({ path }: SecretFile) => path
 
 /** Names of the secrets that the script of a host reads. */
-export function secretNames({ redis, usesRedis }: HostDescription): string[] {
+export function secretNames({ redis, usesRedis, dns }: HostDescription): string[] {
   const names = [
     ...(usesRedis ? ofGateway.map(({ name }) => name) : []),
     ...(redis ? [redisGatewaySecret.name, 'redis-cluster'] : []),
+    ...(dns ? [dnsSecret] : []),
   ]
   return [...new Set(names)]
 }

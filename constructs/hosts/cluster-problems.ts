@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { dnsProblems } from '../host-bootstrap/index.ts'
 import { type ClusterProps, edgePorts, hostsOf } from './cluster.ts'
 
 /** What cannot be, and the value of environment.yaml that it is about. */
@@ -10,7 +11,7 @@ export interface ClusterProblem {
 /** The part of a cluster that roles depend on. */
 export type ClusterShape = {
   readonly hosts: readonly Pick<ClusterProps['hosts'][number], 'name' | 'address' | 'roles'>[]
-} & Pick<ClusterProps, 'edge' | 'host'>
+} & Pick<ClusterProps, 'edge' | 'host' | 'dns'>
 
 /**
  * Everything that keeps hosts from being a cluster; empty where nothing does.
@@ -21,6 +22,7 @@ export const clusterProblems = (shape: ClusterShape): ClusterProblem[] => [
   ...addressProblems(shape),
   ...virtualIpProblems(shape),
   ...portProblems(shape),
+  ...dnsShapeProblems(shape),
 ]
 
 function countProblems({ hosts, edge }: ClusterShape): ClusterProblem[] {
@@ -51,6 +53,14 @@ function countProblems({ hosts, edge }: ClusterShape): ClusterProblem[] {
     'expected two hosts with the role edge, got none: nobody would hold the virtual IPs',
   )
   return problems
+}
+
+function dnsShapeProblems({ dns, edge }: ClusterShape): ClusterProblem[] {
+  if (!dns) return []
+  if (!edge)
+    return [{ path: ['dns'], message: 'expected edge.virtual_ips, which the names lead to, got none' }]
+  const addresses = edge.virtualIps.map(({ address }) => address)
+  return dnsProblems({ ...dns, addresses }).map((message) => ({ path: ['dns'], message }))
 }
 
 /** Firewalls, Redis and HAProxy are told addresses, and one family of them reaches everywhere. */

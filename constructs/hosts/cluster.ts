@@ -1,4 +1,5 @@
 import {
+  type DnsRecords,
   type EdgeRole,
   type HostDescription,
   type RedisRole,
@@ -40,6 +41,12 @@ export interface ClusterProps {
      */
     readonly ports?: readonly { readonly port: number; readonly gatewayPort: number }[] | undefined
   }
+  /**
+   * Names that lead to the virtual IPs, and a DNS server that is told so (RFC 2136). Given where hosts have the role
+   * edge; the first of them tells it.
+   * @default none: the names lead there by other means
+   */
+  readonly dns?: Omit<DnsRecords, 'addresses'> | undefined
   readonly redis?: {
     /**
      * Most memory of one server, as redis.conf takes it.
@@ -100,6 +107,7 @@ function describe(host: Host, cluster: ClusterProps): HostDescription {
     ...(managementNetworks && { managementNetworks }),
     ...(clientLimits && { clientLimits }),
     ...(roles.includes('edge') && { edge: describeEdge(host, cluster) }),
+    ...dnsOf(host, cluster),
     ...(roles.includes('redis') && { redis: describeRedis(host, cluster) }),
   }
 }
@@ -118,6 +126,12 @@ function describeGateway({ hosts, host }: ClusterProps): HostDescription {
       },
     }),
   }
+}
+
+function dnsOf({ name }: Host, { hosts, edge, dns }: ClusterProps): Pick<HostDescription, 'dns'> {
+  if (!dns || !edge || hostsOf(hosts, 'edge')[0]?.name !== name) return {}
+  const addresses = edge.virtualIps.flatMap(({ address, ipv6 }) => [address, ...(ipv6 ? [ipv6] : [])])
+  return { dns: { ...dns, addresses } }
 }
 
 /** Whether a file has a setting of this name at its top. */

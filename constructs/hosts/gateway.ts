@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { SSHProvisionerConnection } from 'cdktf'
+import type { SSHProvisionerConnection, TerraformResource } from 'cdktf'
 import { Construct } from 'constructs'
 import { checkProps, withPath } from '../errors.ts'
 import { leaveProgram, renderHostBootstrap, secretNames } from '../host-bootstrap/index.ts'
 import { expression, literal, TerraformData, TerraformDataOfEach } from '../terraform.ts'
-import { type ClusterProps, type DescribedHost, describeHosts } from './cluster.ts'
+import { type ClusterProps, type DescribedHost, describeHosts, hostsOf } from './cluster.ts'
 import { clusterProblems } from './cluster-problems.ts'
-import { redisSecret, uploadSecrets } from './secrets.ts'
+import { declareSecrets, uploadSecrets } from './secrets.ts'
 
 /** How Terraform logs on to hosts. */
 export interface SshAccess {
@@ -96,22 +96,35 @@ export class HostsGateway extends Construct {
     for (const host of described) {
       before = [setUpHost(this, host, this.#setUp(host, cluster, ssh), [...prepared, ...before])]
     }
-    new TerraformDataOfEach(this, 'leave', {
+    const leave = new TerraformDataOfEach(this, 'leave', {
       each: Object.fromEntries(
         hosts.map(({ name, address, hostKey }) => [
           address,
           { name, host_key: hostKey, port: host.sshPort ?? 22 },
         ]),
       ),
-      whenDestroyed: leaveHost(ssh),
+      whenDestroyed: leaveHost(expression('each.key'), '', ssh),
       after: before,
+    })
+    this.#leaveDns(cluster, ssh, leave)
+  }
+
+  /** The records go with the whole, before the host that can take them away does; not with an edge that leaves. */
+  #leaveDns({ dns, hosts, host }: ClusterProps, ssh: SshAccess, leave: TerraformResource) {
+    const [first] = dns ? hostsOf(hosts, 'edge') : []
+    new TerraformDataOfEach(this, 'leave-dns', {
+      each: first
+        ? { records: { address: first.address, host_key: first.hostKey, port: host.sshPort ?? 22 } }
+        : {},
+      whenDestroyed: leaveHost(expression('self.input.address'), ' dns', ssh),
+      after: [leave],
     })
   }
 
   #setUp({ address, hostKey, description }: DescribedHost, cluster: ClusterProps, ssh: SshAccess): SetUp {
     const bootstrap = withPath(this, () => renderHostBootstrap(description))
     const secretNamesOfHost = secretNames(description)
-    if (secretNamesOfHost.length > 0) redisSecret(this)
+    declareSecrets(this, secretNamesOfHost)
     return {
       script: literal(bootstrap.script),
       secrets: secretNamesOfHost,
@@ -174,11 +187,11 @@ const setUpHost = (
     ],
   })
 
-const leaveHost = (ssh: SshAccess) => ({
-  inline: [`! [ -x ${leaveProgram} ] || ${sudo(ssh.user ?? 'root')}${leaveProgram}`],
+const leaveHost = (host: string, argument: string, ssh: SshAccess) => ({
+  inline: [`! [ -x ${leaveProgram} ] || ${sudo(ssh.user ?? 'root')}${leaveProgram}${argument}`],
   connection: connect(
     {
-      host: expression('each.key'),
+      host,
       hostKey: expression('self.input.host_key'),
       port: expression('self.input.port'),
     },

@@ -10,11 +10,12 @@ const packages = [
 ]
 
 /** What roles take from the distribution: a host has no way to the Internet, and finds them in a folder of its own. */
-const offered = ['haproxy', 'keepalived', 'redis-server', 'redis-tools']
+const offered = ['haproxy', 'keepalived', 'redis-server', 'redis-tools', 'bind9-dnsutils']
 const archive = '/opt/debian'
 
 /** A hook of mmdebstrap(1): downloads what is offered, with all that it needs, into the archive. */
 const download = [
+  'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get clean',
   `APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes --no-install-recommends --download-only install ${offered.join(' ')}`,
   `mkdir -p "$1${archive}"`,
   `mv "$1"/var/cache/apt/archives/*.deb "$1${archive}/"`,
@@ -27,7 +28,7 @@ const download = [
 export async function rootFileSystem(cache: string): Promise<string> {
   const release = /^VERSION_CODENAME=(\w+)/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1] ?? 'stable'
   const digest = createHash('sha256')
-    .update([release, ...packages, ...offered].join(' '))
+    .update([release, ...packages, download].join(' '))
     .digest('hex')
     .slice(0, 12)
   const folder = join(cache, `root-${digest}`)

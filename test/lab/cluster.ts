@@ -1,11 +1,18 @@
 import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { Agent, request } from 'node:https'
-import type { LabDeployment } from '../../scripts/lab/deploy.ts'
-import { defaultConfiguration, ports } from '../../scripts/lab/environment.ts'
+import { join } from 'node:path'
+import { expect } from '@jest/globals'
+import { type LabDeployment, startDeployment } from '../../scripts/lab/deploy.ts'
+import { defaultConfiguration, type LabSettings, ports, virtualIpsOf } from '../../scripts/lab/environment.ts'
 import { type CommandResult, runOnHost } from '../../scripts/lab/host.ts'
+import { neighbourOf } from '../../scripts/lab/lab.ts'
 import type { HostRecord } from '../../scripts/lab/record.ts'
-import type { Pebble } from '../support/pebble.ts'
+import { findProgram } from '../../scripts/process/system-programs.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Pebble, startPebble } from '../support/pebble.ts'
+import { whyNoHosts } from './host.ts'
 
 /** A name that the authority of the tests gives a certificate for. */
 export const domain = 'api.example.com'
@@ -20,8 +27,60 @@ export const acmeConfiguration = ({ directory }: Pick<Pebble, 'directory'>) => (
   domains: [${domain}]
   preflight: false
 `,
-  'services.yaml': defaultConfiguration['services.yaml'],
 })
+
+/** A lab with an ACME authority; nothing is deployed yet. */
+export interface TestLab {
+  readonly deployment: LabDeployment
+  readonly pebble: Pebble
+  /** Certificate that those of the gateways come from. */
+  readonly root: string
+  stop(): Promise<void>
+}
+
+/** Why nothing can be deployed to hosts here; undefined where it can. */
+export async function whyNoDeployment(): Promise<string | undefined> {
+  for (const program of ['terraform', 'pebble', 'pebble-challtestsrv']) {
+    if (!(await findProgram(program))) return `${program} is not installed`
+  }
+  return whyNoHosts()
+}
+
+/** Boots hosts that end with this process, with the authority of the tests known to them. */
+export async function startTestLab(hosts: number, roles: LabSettings['roles']): Promise<TestLab> {
+  let pebble: Pebble | undefined
+  const deployment = await startDeployment({
+    name: `test-${process.pid}`,
+    isOwned: true,
+    hosts,
+    settings: async (lab) => {
+      const [address] = virtualIpsOf(lab, { virtualIps: 1 })
+      pebble = await startPebble({ host: neighbourOf(lab), address: address!, httpPort: ports.http[0] })
+      const ca = await readFile(pebble.ca)
+      for (const { root } of lab.hosts) await writeFile(join(root, authorityFile), ca)
+      return { roles, configuration: acmeConfiguration(pebble) }
+    },
+  })
+  return {
+    deployment,
+    pebble: pebble!,
+    root: await pebble!.root(),
+    async stop() {
+      await deployment.close()
+      await pebble?.stop()
+    },
+  }
+}
+
+/** Applies changes, which must succeed; what Terraform wrote. */
+export async function applied(
+  deployment: LabDeployment,
+  changes: Partial<LabSettings> = {},
+): Promise<string> {
+  const { code, output } = await deployment.apply(changes)
+  expect([code, code === 0 ? '' : output]).toEqual([0, ''])
+  return output
+}
 
 export interface Answer {
   readonly status: number
@@ -45,29 +104,56 @@ export function ask(address: string, ca: string, path = '/hello'): Promise<Answe
     asked.on('timeout', () => asked.destroy(new Error('no answer within 5 s')))
     asked.on('error', reject)
     asked.end()
-  }).finally(() => {}) as Promise<Answer>
+  })
 }
 
-/** Asks again and again, from some clients at once, until it is stopped; tells all that was not a 200 with the page. */
-export function load(address: string, ca: string, clients = 4) {
+/**
+ * Asks again and again, from some clients at once, while work is done; tells how many got the page, and all that was
+ * something else.
+ */
+export async function underLoad(
+  { deployment, root }: TestLab,
+  work: () => Promise<unknown>,
+  clients = 4,
+): Promise<{ readonly failures: readonly string[]; readonly answered: number }> {
   const failures: string[] = []
   let answered = 0
   let going = true
+  const began = performance.now()
   const running = Array.from({ length: clients }, async () => {
     while (going) {
-      const outcome = await ask(address, ca).catch((error: Error) => error.message)
-      if (typeof outcome === 'string') failures.push(outcome)
-      else if (outcome.status !== 200 || outcome.body !== 'hello') failures.push(`status ${outcome.status}`)
-      else answered++
+      const outcome = await ask(deployment.virtualIps[0]!, root).catch((error: Error) => error.message)
+      if (typeof outcome !== 'string' && outcome.status === 200 && outcome.body === 'hello') answered++
+      else {
+        const what = typeof outcome === 'string' ? outcome : `status ${outcome.status}`
+        failures.push(`${what} after ${((performance.now() - began) / 1_000).toFixed(1)} s`)
+      }
     }
   })
-  return {
-    async stop() {
-      going = false
-      await Promise.all(running)
-      return { failures, answered }
-    },
+  try {
+    await work()
+  } finally {
+    going = false
+    await Promise.all(running)
   }
+  return { failures, answered }
+}
+
+/** Resolves when all gateways that answer at the virtual IP show a certificate of the authority. */
+export async function awaitCertificates({ deployment, root }: TestLab): Promise<void> {
+  const [vip] = deployment.virtualIps
+  const asksInRow = deployment.settings.roles.length * 4
+  await eventually(
+    'certificates of the authority on all gateways',
+    async () => {
+      for (let count = 0; count < asksInRow; count++) {
+        const answer = await ask(vip!, root).catch(() => undefined)
+        if (answer?.status !== 200) return false
+      }
+      return true
+    },
+    60_000,
+  )
 }
 
 /** Status of a plain request to a port of a host; undefined where nobody answers. */

@@ -1,66 +1,43 @@
 import { createHash } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { type LabDeployment, startDeployment } from '../../scripts/lab/deploy.ts'
-import { layouts } from '../../scripts/lab/environment.ts'
-import { neighbourOf } from '../../scripts/lab/lab.ts'
-import type { TerraformRun } from '../../scripts/lab/terraform.ts'
-import { findProgram } from '../../scripts/process/system-programs.ts'
-import { eventually } from '../support/eventually.ts'
-import { type Pebble, startPebble } from '../support/pebble.ts'
-import { acmeConfiguration, ask, authorityFile, load, onHosts } from './cluster.ts'
-import { whyNoHosts } from './host.ts'
-
-async function whyNoDeployment(): Promise<string | undefined> {
-  for (const program of ['terraform', 'pebble', 'pebble-challtestsrv']) {
-    if (!(await findProgram(program))) return `${program} is not installed`
-  }
-  return whyNoHosts()
-}
+import type { LabDeployment } from '../../scripts/lab/deploy.ts'
+import { type LabSettings, layouts } from '../../scripts/lab/environment.ts'
+import {
+  applied,
+  ask,
+  awaitCertificates,
+  onHosts,
+  startTestLab,
+  type TestLab,
+  underLoad,
+  whyNoDeployment,
+} from './cluster.ts'
 
 const reason = await whyNoDeployment()
 const onLab = (name: string, body: () => Promise<void>) =>
   reason ? test.skip(`${name} (skipped: ${reason})`, body) : test(name, body, 400_000)
 
+let testLab: TestLab
 let lab: LabDeployment
-let pebble: Pebble
 let root: string
 let vip: string
 const outputs: string[] = []
 
 beforeAll(async () => {
   if (reason) return
-  lab = await startDeployment({
-    name: `test-${process.pid}`,
-    isOwned: true,
-    hosts: 3,
-    settings: async (record) => {
-      const host = neighbourOf(record)
-      pebble = await startPebble({ host, address: `${record.subnet}.101`, httpPort: 80 })
-      for (const each of record.hosts)
-        await writeFile(join(each.root, authorityFile), await readFile(pebble.ca))
-      return { roles: layouts.one, configuration: acmeConfiguration(pebble) }
-    },
-  })
-  root = await pebble.root()
+  testLab = await startTestLab(3, layouts.one)
+  lab = testLab.deployment
+  root = testLab.root
   vip = lab.virtualIps[0]!
 }, 120_000)
 
-afterAll(async () => {
-  await lab?.close()
-  await pebble?.stop()
-}, 60_000)
+afterAll(() => testLab?.stop(), 60_000)
 
-async function apply(...args: Parameters<LabDeployment['apply']>): Promise<TerraformRun> {
-  const run = await lab.apply(...args)
-  outputs.push(run.output)
-  return run
-}
-
-async function applied(...args: Parameters<LabDeployment['apply']>): Promise<string> {
-  const { code, output } = await apply(...args)
-  expect([code, code === 0 ? '' : output]).toEqual([0, ''])
+async function apply(changes: Partial<LabSettings> = {}): Promise<string> {
+  const output = await applied(lab, changes)
+  outputs.push(output)
   return output
 }
 
@@ -74,20 +51,16 @@ const processes = () =>
 // Three hosts with all roles, from bare Debian on: each test goes on where the one before ended.
 describe('a deployment to hosts', () => {
   onLab('goes from bare hosts to HTTPS through the virtual IP, with a certificate by ACME', async () => {
-    const output = await applied()
+    const output = await apply()
     expect(output).toContain('Apply complete! Resources: 9 added, 0 changed, 0 destroyed.')
-    const answer = await eventually(
-      'an answer with a certificate of the authority',
-      () => ask(vip, root).catch(() => undefined),
-      60_000,
-    )
-    expect(answer).toEqual({ status: 200, body: 'hello' })
-    expect(pebble.orders()).toBe(1)
+    await awaitCertificates(testLab)
+    expect(await ask(vip, root)).toEqual({ status: 200, body: 'hello' })
+    expect(testLab.pebble.orders()).toBe(1)
   })
 
   onLab('changes nothing when it is run again, and says so', async () => {
     const before = await processes()
-    expect(await applied()).toContain('No changes. Your infrastructure matches the configuration.')
+    expect(await apply()).toContain('No changes. Your infrastructure matches the configuration.')
     expect(await processes()).toEqual(before)
   })
 
@@ -106,9 +79,7 @@ describe('a deployment to hosts', () => {
       ...lab.settings.configuration,
       'services.yaml': services.replace('paths: [/hello]', 'paths: [/hello, /good-day]'),
     }
-    const clients = load(vip, root)
-    await applied({ configuration })
-    const { failures, answered } = await clients.stop()
+    const { failures, answered } = await underLoad(testLab, () => apply({ configuration }))
     expect(failures).toEqual([])
     expect(answered).toBeGreaterThan(20)
     expect(await ask(vip, root, '/good-day')).toEqual({ status: 200, body: 'hello' })

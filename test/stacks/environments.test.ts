@@ -207,7 +207,7 @@ describe('npm run synth', () => {
         name: 'onprem',
         target: 'hosts',
         file: expect.stringMatching(/stacks\/onprem\/cdk\.tf\.json$/),
-        resources: { terraform_data: 5 },
+        resources: { terraform_data: 6 },
       },
     ])
     expect(stats).toEqual({ milliseconds: expect.any(Number), peakMebibytes: expect.any(Number) })

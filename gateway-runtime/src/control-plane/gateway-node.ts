@@ -84,8 +84,9 @@ export class GatewayNode {
     this.#servers = this.#newServers(configuration, state, token)
     if (!takePorts) await this.#servers.openStatus()
     await this.#apply(snapshot, loaded)
-    await takePorts?.()
+    // Beside that of the process before: a load balancer that asks for /readyz in between must find somebody.
     if (takePorts) await this.#servers.openStatus()
+    await takePorts?.()
     await this.#servers.openAdmin()
     this.#record.begin(this.#store.current)
     this.#store.watch()

@@ -28,7 +28,7 @@ export class NodeServers {
   async openStatus(): Promise<void> {
     const { host, port } = this.#configuration.status
     this.#status = createStatusServer(this.#source)
-    this.#status.listen(port, host)
+    this.#status.listen({ port, host, reusePort: true })
     await once(this.#status, 'listening').catch((error) =>
       explainListen(error, 'status', port, 'status.port'),
     )

@@ -51,9 +51,12 @@ export class DataPlane implements WorkerContext {
   readonly #listeners = new Listeners({
     onConnection: (socket, facts, reading) => this.#onConnection(socket, facts, reading),
     onProxied: (socket, proceed) => this.#onProxied(socket, proceed),
+    onHandshake: (socket) => this.#onHandshake(socket),
     onHandshakeFailure: (reason, client) => this.#onHandshakeFailure(reason, client),
   })
   readonly #connections = new Set<OpenConnection>()
+  /** Sockets with TLS, also while hands are shaken: what is not yet a connection must not be cut off either. */
+  readonly #tlsSockets = new Set<Socket>()
   #runtime: Runtime | undefined
   #onDrained: (() => void) | undefined
 
@@ -140,7 +143,7 @@ export class DataPlane implements WorkerContext {
     this.draining = true
     this.#listeners.close()
     for (const connection of this.#connections) connection.drain()
-    if (this.#connections.size === 0) return
+    if (this.#isIdle) return
     await new Promise<void>((resolve) => {
       this.#onDrained = resolve
     })
@@ -211,6 +214,14 @@ export class DataPlane implements WorkerContext {
     this.#connections.add(sniffer)
   }
 
+  #onHandshake(socket: Socket): void {
+    this.#tlsSockets.add(socket)
+    socket.once('close', () => {
+      this.#tlsSockets.delete(socket)
+      this.#endDraining()
+    })
+  }
+
   #onHandshakeFailure(reason: string, client: string | undefined): void {
     this.metrics.countHandshakeFailure()
     this.errorLog.write('warn', 'TLS handshake of a client failed', { reason, client })
@@ -223,6 +234,7 @@ export class DataPlane implements WorkerContext {
         ? new Http2ClientConnection(socket, facts, this, onClosed)
         : new ClientConnection(socket, direct, facts, this, onClosed)
     this.#connections.add(connection)
+    if (this.draining) connection.drain()
     return connection
   }
 
@@ -232,8 +244,12 @@ export class DataPlane implements WorkerContext {
     this.#endDraining()
   }
 
+  get #isIdle(): boolean {
+    return this.#connections.size === 0 && this.#tlsSockets.size === 0
+  }
+
   #endDraining(): void {
-    if (this.draining && this.#connections.size === 0) this.#onDrained?.()
+    if (this.draining && this.#isIdle) this.#onDrained?.()
   }
 }
 

@@ -25,6 +25,8 @@ export interface ListenerEvents {
   onConnection(socket: Socket, facts: ClientFacts, reading: Reading): void
   /** A connection that begins with a PROXY header: `proceed` takes it on when that is read, its socket paused. */
   onProxied(socket: Socket, proceed: (ends: ConnectionEnds | undefined) => void): void
+  /** A client begins to shake hands; it is a connection, or a failure, once that is over. */
+  onHandshake(socket: Socket): void
   /** `client`: its address, where it is still known. */
   onHandshakeFailure(reason: string, client: string | undefined): void
 }
@@ -143,6 +145,7 @@ export class Listeners {
       onFailure: (reason, address) => events.onHandshakeFailure(reason, address && plainAddress(address)),
     })
     endpoint.useChallenges(this.#challenges)
+    endpoint.server.on('connection', (socket: Socket) => events.onHandshake(socket))
     return endpoint
   }
 }

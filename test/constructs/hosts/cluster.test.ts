@@ -123,7 +123,7 @@ describe('a cluster of hosts', () => {
     const stack = synthesize((scope) => new HostsGateway(scope, 'gateway', cluster))
     // Only what reaches a host is replaced: its files are written here.
     for (const [id, resource] of Object.entries<Resource>(stack.resource.terraform_data!)) {
-      if (id.includes('_leave_')) continue
+      if (id.includes('_leave')) continue
       const name = resource.triggers_replace.address
       const provisioner = (resource.provisioner as Resource[]).map(({ file }) => ({
         'local-exec': file

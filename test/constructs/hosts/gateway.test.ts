@@ -25,7 +25,7 @@ const hosts = (changes: Partial<HostsGatewayProps> = {}) =>
 /** Resources of the hosts in one of the two runs, in their order; and the one that takes things off hosts that go. */
 const resources = (json: Synthesized) => Object.entries<Resource>(json.resource.terraform_data!)
 const setUp = (json: Synthesized) =>
-  resources(json).flatMap(([id, resource]) => (/_(prepare|leave)_/.test(id) ? [] : [resource]))
+  resources(json).flatMap(([id, resource]) => (/_(prepare|leave)/.test(id) ? [] : [resource]))
 const prepare = (json: Synthesized) =>
   resources(json).flatMap(([id, resource]) => (id.includes('_prepare_') ? [resource] : []))
 const leave = (json: Synthesized) => resources(json).find(([id]) => id.includes('_leave_'))![1]

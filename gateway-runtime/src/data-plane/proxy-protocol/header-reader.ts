@@ -13,6 +13,8 @@ export interface HeaderReaderEvents {
   onGone(): void
 }
 
+const drainGrace = 1_000
+
 /** Reads the PROXY header of a connection, within the time for a head of a request. */
 export class ProxyHeaderReader implements Deadline {
   deadline = Number.POSITIVE_INFINITY
@@ -31,8 +33,9 @@ export class ProxyHeaderReader implements Deadline {
     context.wheel.set(this, context.runtime.limits.header_timeout)
   }
 
+  /** One that has just connected has its header under way: it is waited for, a moment. */
   drain(): void {
-    this.#onEnd()
+    this.#context.wheel.set(this, drainGrace)
   }
 
   onDeadline(): void {
