@@ -31,7 +31,7 @@ export function audit(host: HostDescription): string {
 command -v apt-get >/dev/null || fail 'this host has no apt-get. Use Debian 12 or newer, or Ubuntu 22.04 or newer'
 kernel=$(uname -r)
 [ "\${kernel%%.*}" -ge 5 ] || fail "the kernel is $kernel; 5.0 or newer is needed"
-for folder in /etc /usr /var /var/log; do
+for folder in /etc /usr /var /var/lib /var/log; do
   free=$(df --output=avail --block-size=1M -- "$folder" | tail -n 1)
   [ "$free" -ge 256 ] || fail "only $((free)) MiB are free in $folder; 256 are needed. Make room, then run this again"
 done

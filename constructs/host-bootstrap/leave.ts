@@ -108,6 +108,7 @@ leave_all() {
   remove_files /
   systemctl daemon-reload
   rm -rf -- /var/backups/gateway "$state"
+  [ -x /usr/sbin/haproxy ] || rm -rf /var/lib/haproxy # its purge leaves a socket there
   say 'this host is as it was'
 }
 if [ $# -eq 0 ]; then

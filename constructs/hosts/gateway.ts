@@ -5,7 +5,7 @@ import { checkProps, withPath } from '../errors.ts'
 import { leaveProgram, renderHostBootstrap, secretNames } from '../host-bootstrap/index.ts'
 import { expression, literal, TerraformData, TerraformDataOfEach } from '../terraform.ts'
 import { type ClusterProps, type DescribedHost, describeHosts, hostsOf } from './cluster.ts'
-import { clusterProblems } from './cluster-problems.ts'
+import { hostsChecks } from './gateway-checks.ts'
 import { declareSecrets, uploadSecrets } from './secrets.ts'
 
 /** How Terraform logs on to hosts. */
@@ -56,39 +56,8 @@ const secretsPath = './.gateway-secrets'
 export class HostsGateway extends Construct {
   constructor(scope: Construct, id: string, { ssh = {}, ...cluster }: HostsGatewayProps) {
     super(scope, id)
+    checkProps(this, hostsChecks({ ssh, ...cluster }))
     const { hosts, host } = cluster
-    const names = hosts.map(({ name }) => name)
-    checkProps(this, [
-      [hosts.length > 0, 'hosts: expected at least one, got none'],
-      ...clusterProblems(cluster).map(({ message }) => [false, message] as const),
-      [new Set(names).size === names.length, `hosts: expected each name once, got ${names.join(', ')}`],
-      [
-        (host.managementNetworks ?? []).length > 0,
-        'managementNetworks: expected the network that Terraform connects from, got none; SSH would be shut',
-      ],
-      ...hosts.flatMap(({ name, address, hostKey }) => [
-        [
-          /^[a-z][a-z0-9-]{0,62}$/.test(name),
-          `name: expected lower-case letters, digits and "-", got ${JSON.stringify(name)}`,
-        ] as const,
-        [
-          /^[A-Za-z0-9.:-]{1,253}$/.test(address),
-          `${name}: expected an address, got ${JSON.stringify(address)}`,
-        ] as const,
-        [
-          isHostKey(hostKey),
-          `${name}: expected a host key such as "ssh-ed25519 AAAA…", got ${JSON.stringify(hostKey)}`,
-        ] as const,
-      ]),
-      [
-        /^[a-z_][a-z0-9_-]{0,31}$/.test(ssh.user ?? 'root'),
-        `ssh.user: expected an account, got ${JSON.stringify(ssh.user)}`,
-      ],
-      [
-        ssh.privateKeyPath === undefined || /^[A-Za-z0-9~._/@+-]+$/.test(ssh.privateKeyPath),
-        `ssh.privateKeyPath: expected a path without blanks and quotes, got ${JSON.stringify(ssh.privateKeyPath)}`,
-      ],
-    ])
     const described = describeHosts(cluster)
     const stage = new Construct(this, 'prepare')
     const prepared = described.map((host) => prepareHost(stage, host, this.#setUp(host, cluster, ssh)))
@@ -198,9 +167,6 @@ const leaveHost = (host: string, argument: string, ssh: SshAccess) => ({
     ssh,
   ),
 })
-
-const isHostKey = (text: string) =>
-  /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d{3}) [A-Za-z0-9+/]{40,}={0,3}$/.test(text)
 
 const sudo = (user: string) => (user === 'root' ? '' : 'sudo -n ')
 
