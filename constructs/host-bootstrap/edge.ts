@@ -174,6 +174,9 @@ include ${interfaceConf}
 global_defs {
   enable_script_security
   script_user nobody nogroup
+  # adverts are on time also where the host has more to do than it can
+  vrrp_rt_priority 50
+  vrrp_no_swap
 }
 
 vrrp_script balancer {

@@ -55,7 +55,7 @@ describe('an edge', () => {
   test('gives up an address to the others by advert, unicast, and never takes it back at once', () => {
     const content = contentOf('/etc/keepalived/keepalived.conf')
     expect(content.match(/^ {2}state .*$/gm)).toEqual(['  state BACKUP', '  state BACKUP'])
-    expect(content.match(/priority \d+/g)).toEqual(['priority 200', 'priority 190'])
+    expect(content.match(/^ {2}priority \d+/gm)).toEqual(['  priority 200', '  priority 190'])
     expect(content).toMatch(/unicast_src_ip 10\.0\.0\.1\n {2}unicast_peer \{\n {4}10\.0\.0\.2\n {2}\}/)
     expect(content).toContain('preempt_delay 30')
     expect(content.match(/fd00::100/g)).toHaveLength(1)
@@ -113,7 +113,7 @@ describe('the firewall', () => {
   test('of an edge lets clients in, and VRRP from the other edges', () => {
     const ofEdge = rules({ edge: edgeRole, managementNetworks: ['10.1.0.0/16'] })
     expect(ofEdge).toContain('-A GATEWAY -s 10.0.0.2 -p 112 -j ACCEPT')
-    expect(ofEdge.filter((rule) => rule.includes('dport'))).toEqual([
+    expect(ofEdge.filter((rule) => rule.includes('--dport '))).toEqual([
       '-A GATEWAY -p tcp --dport 80 -j ACCEPT',
       '-A GATEWAY -p tcp --dport 443 -j ACCEPT',
       '-A GATEWAY -s 10.1.0.0/16 -p tcp --dport 22 -j ACCEPT',
