@@ -54,7 +54,7 @@ export function putConfiguration(host: HostDescription): string[] {
 ${processSettings(host)}
 folder=${configurationDirectory}
 before=$state/configuration
-staged=$(mktemp -d "$folder/.gateway.XXXXXX") || fail "$folder could not be written (see above)"
+staged=$(mktemp -d "$folder/.gateway.XXXXXX") || fail "$folder could not be written (see above); what it held stays"
 stage_file() { # NAME, content on standard input
   cat >"$staged/$1" || { rm -rf -- "$staged"; fail "$folder/$1 could not be written (see above); what it held stays"; }
 }
