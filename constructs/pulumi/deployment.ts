@@ -29,6 +29,12 @@ interface Element {
   readonly attribute: (name: string) => pulumi.Output<unknown>
 }
 
+/** Whether all that it does is done on machines whose entry goes: here, they keep what was put on them. */
+const isWhenGone = (body: JsonObject) => {
+  const settings = blocks(body.provisioner).flatMap((block) => (isObject(block) ? Object.values(block) : []))
+  return 'for_each' in body && settings.every((each) => isObject(each) && each.when === 'destroy')
+}
+
 /** Makes a stack's resources in Pulumi, each after those that it refers to. */
 export class Deployment {
   readonly #props: DeploymentProps
@@ -99,6 +105,7 @@ export class Deployment {
     const [type = '', id = ''] = path.replace(/^data\./, '').split('.')
     const body = (isData ? stack.data : stack.resource)?.[type]?.[id]
     if (!body) throw new Error(`${path} is not in the stack`)
+    if (type === 'terraform_data' && isWhenGone(body)) return { attribute: () => this.#refuse(path) }
     if (type === 'terraform_data') return this.#createData(path, id, body)
     const names = this.#props.names[isData ? 'data' : 'resources'][type]
     if (!names) throw new Error(`${type} has no known name in Pulumi: give it with the option names`)
@@ -121,6 +128,10 @@ export class Deployment {
     const resource = new Resource(`${this.#props.name}-${id}`, args, options)
     const values = resource as unknown as Record<string, pulumi.Output<unknown>>
     return { resource, attribute: (name) => (name === 'id' ? resource.id : attributeOf(values, names, name)) }
+  }
+
+  #refuse(path: string): never {
+    throw new Error(`${path} is not made here: what it holds cannot be referred to`)
   }
 
   /** terraform_data keeps values and runs provisioners. */
