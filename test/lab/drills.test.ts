@@ -149,7 +149,7 @@ describe('under steady load', () => {
   drill('the kill of a gateway fails what it had in its hands alone', async () => {
     const host = lab.lab.hosts.at(-1)!
     const account = await underLoad(async () => {
-      await done(host, 'systemctl kill --signal=KILL gateway-service')
+      await done(host, 'kill -9 $(systemctl show -p MainPID --value gateway-service)')
       await eventually('the service manager starts it again', async () =>
         /^active/.test((await runOnHost(host, 'systemctl is-active gateway-service')).output),
       )

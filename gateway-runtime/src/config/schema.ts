@@ -624,6 +624,11 @@ export const configurationSchema = z.strictObject({
         .describe(
           'Copies of requests under way at once, by each worker, for all routes; past it, none is made.',
         ),
+      drain_delay: duration
+        .default(0)
+        .describe(
+          'Time from "not ready" until no more connections are taken when the service stops: as long as a load balancer needs to see it.',
+        ),
       drain_timeout: duration.default(30_000).describe('Time for requests in flight when the service stops.'),
     })
     .prefault({}),

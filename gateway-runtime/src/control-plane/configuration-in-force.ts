@@ -95,9 +95,9 @@ export class ConfigurationInForce {
 
   /** Takes no more requests; tells how long those in flight have, in milliseconds. */
   drain(): { readonly draining: true; readonly timeout: number } {
-    const timeout = this.supervisor.snapshot?.limits.drain_timeout ?? 0
-    void this.supervisor.drain(timeout)
-    return { draining: true, timeout }
+    const { drain_timeout: timeout = 0, drain_delay: delay = 0 } = this.supervisor.snapshot?.limits ?? {}
+    void this.supervisor.drain(timeout, delay)
+    return { draining: true, timeout: timeout + delay }
   }
 
   /** Changes nothing any more, and finishes the requests in flight. */
@@ -106,7 +106,10 @@ export class ConfigurationInForce {
     this.#tlsFiles.close()
     this.#ticketKeys.close()
     const { snapshot } = this.supervisor
-    if (snapshot && !(await this.supervisor.drain(snapshot.limits.drain_timeout))) {
+    if (
+      snapshot &&
+      !(await this.supervisor.drain(snapshot.limits.drain_timeout, snapshot.limits.drain_delay))
+    ) {
       this.#errorLog.write('warn', 'requests were cut off: they took longer than limits.drain_timeout')
     }
     await this.#healthChecks.stop()

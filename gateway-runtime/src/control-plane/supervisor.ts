@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { type PackedSnapshot, packSnapshot } from '../config/packed-snapshot.ts'
 import type { Snapshot } from '../config/snapshot.ts'
@@ -195,9 +196,13 @@ export class Supervisor {
     for (const { worker } of this.#members) post(worker, { type: 'reopen-logs' })
   }
 
-  /** Takes no new connections; resolves when all requests are answered, or when `timeout` (ms) is over. */
-  async drain(timeout: number): Promise<boolean> {
+  /**
+   * Says "not ready", and after `delay` (ms) takes no new connections; resolves when all requests are answered, or when
+   * `timeout` (ms) is over.
+   */
+  async drain(timeout: number, delay: number): Promise<boolean> {
     this.#draining = true
+    if (delay > 0) await sleep(delay)
     const drained = this.#until(
       () => this.#members.every((member) => member.drained),
       timeout,
