@@ -41,11 +41,14 @@ beforeAll(async () => {
 
 afterAll(() => testLab?.stop(), 60_000)
 
-/** What a host has on its disk, in its firewall and among its units, but logs, caches and the memory of programs. */
+/**
+ * What a host has on its disk, in its firewall and among its units, but logs, caches, the memory of programs, and the
+ * empty script that Terraform leaves behind itself.
+ */
 const footprint = () =>
   onHosts(
     lab,
-    `find /etc /usr /opt /root /home /srv /var/lib /var/backups -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /var/lib/ucf -o -path /var/lib/private -o -path /usr/share/mime -o -path /var/lib/haproxy/dev -o -path /root/.ssh \\) -prune -o \\( -type f -o -type l \\) -print | grep -v -e /__pycache__/ -e '[-~]$' -e /etc/ld.so.cache | sort
+    `find /etc /usr /opt /root /home /srv /var/lib /var/backups -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /var/lib/ucf -o -path /var/lib/private -o -path /usr/share/mime -o -path /var/lib/haproxy/dev -o -path /root/.ssh -o -path /root/.gateway-terraform.sh \\) -prune -o \\( -type f -o -type l \\) -print | grep -v -e /__pycache__/ -e '[-~]$' -e /etc/ld.so.cache | sort
 for path in $(find /etc -type f); do sha256sum "$path"; done | grep -v -e '[-~]$' -e /etc/ld.so.cache | sort -k 2
 dpkg-query --show | sort
 for tables in iptables ip6tables; do $tables-save -t filter | grep -v -e '^#' | sed 's/\\[.*\\]//'; done
