@@ -2,17 +2,21 @@ import { hostsOf, redisServers, redisSettings, says } from '../constructs/index.
 import type { HostsEnvironment } from './environment.ts'
 
 /**
- * What hosts add to the configuration of their gateways: PROXY headers are taken from the edges, unless a file says
- * whose are.
+ * What hosts add to the configuration of their gateways, unless a file says it: PROXY headers are taken from the edges;
+ * and a gateway that stops takes connections until edges, which look twice a second, have seen it twice.
  */
 export function withEdges(
   files: ReadonlyMap<string, string>,
   { hosts }: HostsEnvironment,
 ): Map<string, string> {
   const edges = hostsOf(hosts, 'edge').map(({ address }) => `'${address}'`)
-  if (edges.length === 0 || says(Object.fromEntries(files), 'trusted_proxies')) return new Map(files)
-  const text = `# Made by the deployment.\ntrusted_proxies: [${edges.join(', ')}]\n`
-  return new Map([...files, ['gatehouse-edges.yaml', text]])
+  const isOpen = (name: string) => !says(Object.fromEntries(files), name)
+  const settings = [
+    ...(isOpen('trusted_proxies') ? [`trusted_proxies: [${edges.join(', ')}]\n`] : []),
+    ...(isOpen('limits') ? ['limits: { drain_delay: 2s }\n'] : []),
+  ]
+  if (edges.length === 0 || settings.length === 0) return new Map(files)
+  return new Map([...files, ['gatehouse-edges.yaml', `# Made by the deployment.\n${settings.join('')}`]])
 }
 
 /** The same with the settings of Redis, which nodes get too, but for the secrets: they are on the nodes alone. */

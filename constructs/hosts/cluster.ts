@@ -115,20 +115,16 @@ function describe(host: Host, cluster: ClusterProps): HostDescription {
 function describeGateway({ hosts, host }: ClusterProps): HostDescription {
   const ofRedis = redisServers(hostsOf(hosts, 'redis'))
   const edges = hostsOf(hosts, 'edge').map(({ address }) => address)
-  const configuration = {
-    ...host.configuration,
-    // Edges look twice a second, and twice before they send nothing more.
-    ...(edges.length > 0 &&
-      !says(host.configuration, 'limits') && { 'gatehouse-edges.yaml': 'limits: { drain_delay: 2s }\n' }),
-    ...(ofRedis.length > 0 && {
-      'gatehouse-redis.yaml': redisSettings(ofRedis, !says(host.configuration, 'certificate_store')),
-    }),
-  }
   return {
     ...host,
     ...(edges.length > 0 && { edges }),
-    ...(ofRedis.length > 0 && { usesRedis: true }),
-    ...(host.configuration && { configuration }),
+    ...(ofRedis.length > 0 && {
+      usesRedis: true,
+      configuration: {
+        ...host.configuration,
+        'gatehouse-redis.yaml': redisSettings(ofRedis, !says(host.configuration, 'certificate_store')),
+      },
+    }),
   }
 }
 

@@ -259,7 +259,7 @@ describe('hosts with edges', () => {
     const { files, ingressPorts } = readEnvironment(directory, 'onprem')
     expect(ingressPorts).toEqual([8443])
     expect(files['gatehouse-edges.yaml']).toBe(
-      "# Made by the deployment.\ntrusted_proxies: ['192.0.2.11', '192.0.2.12']\n",
+      "# Made by the deployment.\ntrusted_proxies: ['192.0.2.11', '192.0.2.12']\nlimits: { drain_delay: 2s }\n",
     )
   })
 
