@@ -77,11 +77,12 @@ async function settled(): Promise<void> {
   )
 }
 
+/** Hosts that are up and hold the virtual IP. */
 async function holders(): Promise<HostRecord[]> {
   const held = await Promise.all(
     lab.lab.hosts.map(async (host) => {
-      const { output } = await runOnHost(host, `ip -br addr show to ${vip}/32`)
-      return output.trim() === '' ? [] : [host]
+      const { code, output } = await runOnHost(host, `ip -br addr show to ${vip}/32`)
+      return code === 0 && output.trim() !== '' ? [host] : []
     }),
   )
   return held.flat()
