@@ -8,6 +8,12 @@ import { installTestPrograms } from './test/programs.ts'
  */
 await installTestPrograms()
 process.env.GATEHOUSE_TEST_LAB = '1'
-const counts = await runJest(['--verbose', '--runInBand', '--forceExit', 'test/lab', ...process.argv.slice(2)])
+const counts = await runJest([
+  '--verbose',
+  '--runInBand',
+  '--forceExit',
+  'test/lab',
+  ...process.argv.slice(2),
+])
 process.stdout.write(`\n${closingLines(counts).join('\n')}\n`)
 process.exitCode = counts.failed > 0 ? 1 : 0
