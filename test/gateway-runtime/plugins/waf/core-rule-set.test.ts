@@ -54,6 +54,19 @@ describe('the Core Rule Set of the distribution', () => {
     }
   })
 
+  withRules(`refuses answers that tell too much and lets others pass${skipped}`, () => {
+    const engine = WafEngine.load(folder, { mode: 'block', timeBudget: 10_000, inspectsResponses: true })
+    const answer = (body: string) =>
+      engine.inspectResponse(request(''), {
+        status: 200,
+        protocol: 'HTTP/1.1',
+        headers: [['Content-Type', 'text/html']],
+        body: Buffer.from(body),
+      })
+    expect(answer('<p>Hello</p>')).toMatchObject({ blocked: false, hits: [] })
+    expect(answer('You have an error in your SQL syntax near')).toMatchObject({ blocked: true, score: 5 })
+  })
+
   withRules(`hostile bodies end in a refusal when the time is up${skipped}`, () => {
     const engine = load(5)
     for (const unit of ['\'"(', 'select or 1 ', '/*', '\\\\u', '<a =']) {

@@ -237,3 +237,40 @@ describe('exclusions', () => {
     expect(ids(load({ exclusions }), request('/comments/%2e%2e/admin?a=union+select'))).toEqual([100, 900])
   })
 })
+
+describe('rules that depend on no request', () => {
+  const loaded = (text: string) => {
+    const own = join(folder, 'own.rules')
+    writeFileSync(own, text)
+    return WafEngine.load(own, { mode: 'block', timeBudget: 10_000 })
+  }
+  const idsOf = (engine: WafEngine, target: string) =>
+    engine.inspect(request(target)).hits.map(({ ruleId }) => ruleId)
+
+  test('a gate that a rule may open, by a name made of the request, is asked with each', () => {
+    const engine = loaded(String.raw`
+SecRule &TX:absent "@gt 0" "id:1,phase:1,deny"
+SecAction "id:2,phase:1,pass,nolog,setvar:tx.level=1"
+SecRule ARGS_NAMES "@rx ^set_(\w+)$" "id:3,phase:1,pass,nolog,capture,setvar:'tx.gate_%{tx.1}=1'"
+SecRule TX:gate_open "@eq 1" "id:4,phase:2,pass,nolog,skipAfter:END-GATE"
+SecRule TX:level "@lt 1" "id:5,phase:2,pass,nolog,skipAfter:END-GATE"
+SecRule ARGS "@contains bad" "id:6,phase:2,pass,log,t:none"
+SecMarker END-GATE
+SecRule TX:level "@lt 2" "id:7,phase:2,pass,nolog,skipAfter:END-LEVEL"
+SecRule ARGS "@contains bad" "id:8,phase:2,pass,log,t:none"
+SecMarker END-LEVEL`)
+    expect(idsOf(engine, '/?x=bad')).toEqual([6])
+    expect(idsOf(engine, '/?x=bad&set_open=1')).toEqual([])
+    expect(idsOf(engine, '/?x=bad&set_other=1')).toEqual([6])
+  })
+
+  test('one that denies does so for each request', () => {
+    const engine = loaded(`
+SecRule &TX:absent "@eq 0" "id:1,phase:1,deny,log"
+SecAction "id:2,phase:1,pass,log"`)
+    for (const target of ['/', '/a']) {
+      expect(engine.inspect(request(target))).toMatchObject({ blocked: true })
+      expect(idsOf(engine, target)).toEqual([1])
+    }
+  })
+})

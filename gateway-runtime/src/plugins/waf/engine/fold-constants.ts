@@ -29,11 +29,11 @@ export function foldConstants(
   )
   const rest = runPrologue(steps[1], constants)
   const later = { ...steps, 1: rest }
-  const assigned = assignedNames(Object.values(later).flat())
-  const variables = constants.tx.all()
+  const isAssigned = assignedNames(Object.values(later).flat())
+  const variables = new Map(constants.tx.all())
   const folded = { 1: [], 2: [], 3: [], 4: [], 5: [] } as Record<Phase, readonly Step[]>
   for (const phase of [1, 2, 3, 4, 5] as const) {
-    folded[phase] = assigned ? foldGates(later[phase], constants, assigned) : later[phase]
+    folded[phase] = foldGates(later[phase], constants, isAssigned)
   }
   return { steps: folded, variables }
 }
@@ -42,28 +42,38 @@ function runPrologue(steps: readonly Step[], constants: Transaction): readonly S
   let index = 0
   while (index < steps.length) {
     const step = steps[index]!
-    if (step.type === 'rule') {
-      if (!isPrologue(step.rule)) break
-      const { matched } = runRule(step.rule, constants)
-      const target = matched ? step.rule.skipAfter : undefined
-      if (target !== undefined) {
-        const marker = markerAfter(steps, index, target)
-        if (marker < 0) break
-        index = marker
-      }
-    }
-    index++
+    const next = step.type === 'marker' ? index : placeAfter(steps, index, step.rule, constants)
+    if (next === undefined) break
+    index = next + 1
   }
   return steps.slice(index)
 }
 
-/** Depends on variables of rules alone, and does nothing but set them. */
+/** Runs a rule of the prologue. The place that it leads to; undefined where it is to be run with each request. */
+function placeAfter(
+  steps: readonly Step[],
+  index: number,
+  rule: Rule,
+  constants: Transaction,
+): number | undefined {
+  const ends = rule.denies || rule.allows
+  if (!isPrologue(rule) || (ends && assigns(rule))) return undefined
+  const { matched } = runRule(rule, constants)
+  if (!matched) return index
+  if (ends) return undefined
+  if (rule.skipAfter === undefined) return index
+  const marker = markerAfter(steps, index, rule.skipAfter)
+  return marker < 0 ? undefined : marker
+}
+
+const assigns = (rule: Rule): boolean =>
+  rule.assignments.length > 0 || (rule.next !== undefined && assigns(rule.next))
+
+/** Depends on variables of rules alone, and does nothing but set them, deny or allow. */
 function isPrologue(rule: Rule): boolean {
   const macros = rule.assignments.flatMap(({ name, value }) => [...name.variables, ...value.variables])
   return (
     looksAtVariables(rule) &&
-    !rule.denies &&
-    !rule.allows &&
     rule.controls.length === 0 &&
     macros.every((name) => name.startsWith('tx.')) &&
     (rule.next === undefined || isPrologue(rule.next))
@@ -78,30 +88,31 @@ function looksAtVariables(rule: Rule): boolean {
   )
 }
 
-/** Names that rules set; undefined where a name is only known when they run. */
-function assignedNames(steps: readonly Step[]): Set<string> | undefined {
+/** Tells names that rules may set; of some only the beginning is known before they run. */
+function assignedNames(steps: readonly Step[]): (name: string) => boolean {
   const names = new Set<string>()
+  const prefixes = new Set<string>()
   for (const step of steps) {
     for (let rule = step.type === 'rule' ? step.rule : undefined; rule; rule = rule.next) {
       for (const { name } of rule.assignments) {
-        if (name.fixed === undefined) return undefined
-        names.add(name.fixed.toLowerCase())
+        if (name.fixed === undefined) prefixes.add(name.prefix.toLowerCase())
+        else names.add(name.fixed.toLowerCase())
       }
       if (rule.captures) for (let group = 0; group < 10; group++) names.add(String(group))
     }
   }
-  return names
+  return (name) => names.has(name) || [...prefixes].some((prefix) => name.startsWith(prefix))
 }
 
 function foldGates(
   steps: readonly Step[],
   constants: Transaction,
-  assigned: ReadonlySet<string>,
+  isAssigned: (name: string) => boolean,
 ): readonly Step[] {
   const folded: Step[] = []
   for (let index = 0; index < steps.length; index++) {
     const step = steps[index]!
-    if (step.type === 'marker' || !isGate(step.rule, assigned)) {
+    if (step.type === 'marker' || !isGate(step.rule, isAssigned)) {
       folded.push(step)
       continue
     }
@@ -115,7 +126,7 @@ function foldGates(
   return folded
 }
 
-function isGate(rule: Rule, assigned: ReadonlySet<string>): boolean {
+function isGate(rule: Rule, isAssigned: (name: string) => boolean): boolean {
   const names = [
     ...rule.targets.targets.map(({ name }) => name ?? ''),
     ...(rule.operator?.argument?.variables ?? []).map((name) => name.slice(3)),
@@ -128,7 +139,7 @@ function isGate(rule: Rule, assigned: ReadonlySet<string>): boolean {
     !rule.denies &&
     !rule.allows &&
     looksAtVariables(rule) &&
-    names.every((name) => !assigned.has(name))
+    !names.some(isAssigned)
   )
 }
 

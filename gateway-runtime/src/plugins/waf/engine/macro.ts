@@ -4,6 +4,8 @@ import type { Transaction } from './transaction.ts'
 export interface Macro {
   /** The text itself where nothing is to be put in. */
   readonly fixed: string | undefined
+  /** What it begins with, whatever is put in. */
+  readonly prefix: string
   /** Names of the variables in lower case: `tx.anomaly_score`. */
   readonly variables: readonly string[]
   expand(transaction: Transaction, rule?: MacroRule): string
@@ -18,12 +20,13 @@ export interface MacroRule {
 /** Reads the macros in a text. */
 export function parseMacro(text: string): Macro {
   const parts = text.split(/(%\{[^{}]+\})/)
-  if (parts.length === 1) return { fixed: text, variables: [], expand: () => text }
+  if (parts.length === 1) return { fixed: text, prefix: text, variables: [], expand: () => text }
   const names = parts.map((part) =>
     part.startsWith('%{') && part.endsWith('}') ? part.slice(2, -1) : undefined,
   )
   return {
     fixed: undefined,
+    prefix: parts[0]!,
     variables: names.filter((name) => name !== undefined).map((name) => name.toLowerCase()),
     expand: (transaction, rule) =>
       parts

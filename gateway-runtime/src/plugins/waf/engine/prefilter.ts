@@ -1,7 +1,10 @@
+import type { Operator } from '../operators/operator.ts'
 import { compileSet, type LinearRegexSet } from '../regex/engine.ts'
-import { PhraseMatcher } from '../regex/phrase-matcher.ts'
+import type { Factors } from '../regex/factors.ts'
 import type { Chain } from '../transformations/chain.ts'
+import type { Entry } from './entry.ts'
 import type { Rule, Step } from './rule.ts'
+import { Screen } from './screen.ts'
 import { covers, type TargetList } from './targets.ts'
 import type { Transaction } from './transaction.ts'
 
@@ -15,63 +18,105 @@ const maxSetLength = 4_000
 interface Group {
   readonly targets: TargetList
   readonly chain: Chain
+  /** Patterns of which is not known what they require. */
   readonly patterns: readonly { readonly set: LinearRegexSet; readonly steps: readonly number[] }[]
-  readonly phrases: { readonly matcher: PhraseMatcher; readonly steps: readonly number[] } | undefined
+  /** Whether it has rules that the screen knows. */
+  readonly isScreened: boolean
   readonly detectors: readonly { readonly any: Detect; readonly step: number }[]
 }
 
 type Detect = (texts: readonly string[], timeLeft: number) => boolean
 
+/** A rule that the screen knows, in the order of the screen. */
+interface Screened {
+  readonly group: number
+  readonly step: number
+  /** Looks closer; undefined where what the screen says is the answer. */
+  readonly find: Operator['find'] | undefined
+}
+
 /**
- * Tells which rules of a phase need to be tried at all: all values that a group of rules looks at are put together, a
- * line each, and one pass over them finds every pattern that may match one.
+ * Tells which rules of a phase need to be tried at all. A screen tells of each value what may match it, which is then
+ * looked at. For rules that the screen cannot know, all values that a group of rules looks at are put together, a line
+ * each, and one pass over them finds every pattern that may match one.
  */
 export class Prefilter {
   /** 1 for each step that is a rule which this filter knows. */
   readonly covers: Uint8Array
   readonly #groups: readonly Group[]
+  readonly #screen: Screen
+  readonly #screened: readonly Screened[]
 
-  private constructor(covers: Uint8Array, groups: readonly Group[]) {
+  private constructor(
+    covers: Uint8Array,
+    groups: readonly Group[],
+    screened: readonly (Screened & { readonly requirements: readonly Factors[] })[],
+  ) {
     this.covers = covers
     this.#groups = groups
+    this.#screen = new Screen(screened.map(({ requirements }) => requirements))
+    this.#screened = screened.map(({ group, step, find }) => ({ group, step, find }))
   }
 
-  /** Compiles a set at a time. */
+  /** Compiles a pattern or a set at a time. */
   static *build(steps: readonly Step[]): Generator<void, Prefilter> {
     const covers = Uint8Array.from(steps, (step) => (step.type === 'rule' && isCovered(step.rule) ? 1 : 0))
     const groups: Group[] = []
-    for (const draft of draftsOf(steps)) groups.push(yield* groupOf(draft))
-    return new Prefilter(covers, groups)
+    const screened: (Screened & { readonly requirements: readonly Factors[] })[] = []
+    for (const draft of draftsOf(steps)) {
+      const own = yield* screenedOf(draft, groups.length)
+      screened.push(...own)
+      groups.push(yield* groupOf(draft, own.length > 0))
+    }
+    return new Prefilter(covers, groups, screened)
   }
 
   /** 1 for each step that may match. Throws BudgetExceeded. */
   candidates(transaction: Transaction): Uint8Array {
     const found = new Uint8Array(this.covers.length)
-    for (const group of this.#groups) {
+    this.#groups.forEach((group, index) => {
       const entries = group.targets.resolve(transaction)
-      if (entries.length === 0) continue
+      if (entries.length === 0) return
       transaction.checkTime()
-      const texts = entries.map(({ value }) => value.through(group.chain))
-      markCandidates(group, texts, transaction, found)
-    }
+      if (group.isScreened) this.#screenEntries(entries, index, transaction, found)
+      if (group.detectors.length + group.patterns.length > 0)
+        markCandidates(group, entries, transaction, found)
+    })
     return found
+  }
+
+  #screenEntries(
+    entries: readonly Entry[],
+    index: number,
+    transaction: Transaction,
+    found: Uint8Array,
+  ): void {
+    const { chain } = this.#groups[index]!
+    const { possible } = this.#screen
+    for (const { value } of entries) {
+      const text = value.through(chain)
+      for (const pattern of value.answer(possible, text)) {
+        const { group, step, find } = this.#screened[pattern]!
+        if (group !== index || found[step] === 1) continue
+        transaction.checkTime()
+        if (!find || find(text, transaction)) found[step] = 1
+      }
+    }
   }
 }
 
 function markCandidates(
   group: Group,
-  texts: readonly string[],
+  entries: readonly Entry[],
   transaction: Transaction,
   found: Uint8Array,
 ): void {
+  const texts = entries.map(({ value }) => value.through(group.chain))
   for (const { any, step } of group.detectors) {
     if (asks(any, texts, transaction)) found[step] = 1
   }
-  if (group.patterns.length === 0 && !group.phrases) return
+  if (group.patterns.length === 0) return
   const text = texts.length === 1 ? texts[0]! : texts.join('\n')
-  if (group.phrases) {
-    for (const list of group.phrases.matcher.lists(text)) found[group.phrases.steps[list]!] = 1
-  }
   for (const { set, steps } of group.patterns) {
     transaction.checkTime()
     for (const index of set.matches(text)) found[steps[index]!] = 1
@@ -133,15 +178,33 @@ export function stagesOf(chain: Chain): Chain[] {
   return chain.before ? [...stagesOf(chain.before), chain] : [chain]
 }
 
-function* groupOf({ targets, chain, members }: Draft): Generator<void, Group> {
+/** Rules whose patterns are known to require something. */
+function* screenedOf(
+  { members }: Draft,
+  group: number,
+): Generator<void, (Screened & { readonly requirements: readonly Factors[] })[]> {
+  const screened: (Screened & { readonly requirements: readonly Factors[] })[] = []
+  for (const { rule, step } of members) {
+    const { quick, find } = rule.operator!
+    if (quick!.type === 'phrases')
+      screened.push({ group, step, requirements: [quick!.phrases], find: undefined })
+    else if (quick!.type === 'pattern' && quick!.requirements.length > 0) {
+      quick!.prepare()
+      screened.push({ group, step, requirements: quick!.requirements, find })
+      yield
+    }
+  }
+  return screened
+}
+
+function* groupOf({ targets, chain, members }: Draft, isScreened: boolean): Generator<void, Group> {
   const patterns: { pattern: string; step: number }[] = []
-  const phrases: { phrases: readonly string[]; step: number }[] = []
   const detectors: { any: Detect; step: number }[] = []
   for (const { rule, step } of members) {
     const quick = rule.operator!.quick!
-    if (quick.type === 'pattern') patterns.push({ pattern: quick.pattern, step })
-    else if (quick.type === 'phrases') phrases.push({ phrases: quick.phrases, step })
-    else detectors.push({ any: quick.any, step })
+    if (quick.type === 'any') detectors.push({ any: quick.any, step })
+    else if (quick.type === 'pattern' && quick.requirements.length === 0)
+      patterns.push({ pattern: quick.relaxed(), step })
   }
   const sets: Group['patterns'][number][] = []
   for (const chunk of chunks(patterns)) {
@@ -151,19 +214,7 @@ function* groupOf({ targets, chain, members }: Draft): Generator<void, Group> {
     })
     yield
   }
-  return {
-    targets,
-    chain,
-    patterns: sets,
-    phrases:
-      phrases.length === 0
-        ? undefined
-        : {
-            matcher: new PhraseMatcher(phrases.map((list) => list.phrases)),
-            steps: phrases.map(({ step }) => step),
-          },
-    detectors,
-  }
+  return { targets, chain, patterns: sets, isScreened, detectors }
 }
 
 /** In their order, so that a pattern that is long by itself has a set of its own. */

@@ -1,5 +1,6 @@
 import { linearEngine } from '../regex/engine.ts'
 import { parsePattern } from '../regex/pattern-parser.ts'
+import { remembering } from '../remembering.ts'
 import type { VariableSyntax } from '../seclang/syntax.ts'
 import { collections } from './collections.ts'
 import { type Entry, entry } from './entry.ts'
@@ -55,7 +56,7 @@ export function targetMatcher({ collection, selector }: VariableSyntax): TargetM
   if (selector === undefined) return { collection, selector: '', accepts: undefined }
   if (selector.type === 'pattern') {
     const regex = linearEngine.compile(parsePattern(`(?i)${selector.source}`))
-    return { collection, selector: `/${selector.source}/`, accepts: (key) => regex.test(key) }
+    return { collection, selector: `/${selector.source}/`, accepts: remembering((key) => regex.test(key)) }
   }
   if (collection === 'XML' && selector.name !== '/*' && selector.name !== '//@*') {
     throw new Error(`XPath other than XML:/* and XML://@* is not supported`)
@@ -97,8 +98,11 @@ function addEntries(transaction: Transaction, target: Target, found: Entry[]): v
   // By far the most are tx.NAME: no need to list them all.
   if (collection === 'TX' && name !== undefined) return addVariable(transaction, name, counted, found)
   const before = found.length
-  for (const candidate of transaction.collection(collection)) {
-    if (isLookedAt(target, candidate.key)) found.push(candidate)
+  if (collection === 'TX') addVariables(transaction, target, found)
+  else {
+    for (const candidate of transaction.collection(collection)) {
+      if (isLookedAt(target, candidate.key)) found.push(candidate)
+    }
   }
   if (!counted) return
   const count = found.length - before
@@ -110,6 +114,12 @@ function isLookedAt({ accepts, exclusions }: Target, key: string): boolean {
   if (accepts && !accepts(key)) return false
   for (const exclusion of exclusions) if (meant(exclusion, key)) return false
   return true
+}
+
+function addVariables({ tx }: Transaction, target: Target, found: Entry[]): void {
+  for (const [name, value] of tx.all()) {
+    if (isLookedAt(target, name)) found.push(entry('TX', name, value))
+  }
 }
 
 function addVariable(transaction: Transaction, name: string, counted: boolean, found: Entry[]): void {

@@ -19,13 +19,14 @@ export class TxVariables {
     if (!this.#locked.has(name)) this.#own.set(name, value)
   }
 
-  /** All that are set. */
-  all(): Map<string, string> {
-    const all = new Map(this.#shared)
-    for (const [name, value] of this.#own) {
-      if (value === undefined) all.delete(name)
-      else all.set(name, value)
+  /** All that are set: those for all requests, then those of this one. */
+  *all(): Iterable<readonly [name: string, value: string]> {
+    for (const [name, value] of this.#shared) {
+      const own = this.#own.has(name) ? this.#own.get(name) : value
+      if (own !== undefined) yield [name, own]
     }
-    return all
+    for (const [name, value] of this.#own) {
+      if (value !== undefined && !this.#shared.has(name)) yield [name, value]
+    }
   }
 }

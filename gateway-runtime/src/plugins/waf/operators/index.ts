@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs'
 import ipaddr from 'ipaddr.js'
 import { type Macro, parseMacro } from '../engine/macro.ts'
 import { type LinearRegex, linearEngine, writeForSet } from '../regex/engine.ts'
+import { requirementsOf } from '../regex/factors.ts'
 import { parsePattern } from '../regex/pattern-parser.ts'
 import { PhraseMatcher } from '../regex/phrase-matcher.ts'
 import { relaxedPattern } from '../regex/relaxed-pattern.ts'
+import { remembering } from '../remembering.ts'
 import { trim } from '../transformations/text-shapers.ts'
 import { hasInvalidEncoding } from '../transformations/url-decode.ts'
 import { isValidUtf8 } from '../transformations/utf8.ts'
@@ -87,16 +89,23 @@ const detector = (detect: Detector): Operator => ({
 function regularExpression(argument: string): Operator {
   const macro = parseMacro(argument)
   if (macro.fixed === undefined) return growingExpression(macro)
-  const pattern = writeForSet(relaxedPattern(parsePattern(argument)))
-  // Most expressions never get past the quick test, so each is compiled when it is first needed.
+  const parsed = parsePattern(argument)
   let regex: LinearRegex | undefined
+  const compiled = () => {
+    regex ??= linearEngine.compile(parsePattern(argument))
+    return regex
+  }
   return {
-    quick: { type: 'pattern', pattern },
-    find: (text) => {
-      regex ??= linearEngine.compile(parsePattern(argument))
-      const groups = regex.test(text) ? regex.match(text) : undefined
-      return groups && { groups }
+    quick: {
+      type: 'pattern',
+      requirements: requirementsOf(parsed),
+      relaxed: () => writeForSet(relaxedPattern(parsePattern(argument))),
+      prepare: compiled,
     },
+    find: remembering((text) => {
+      const groups = compiled().test(text) ? compiled().match(text) : undefined
+      return groups && { groups }
+    }),
   }
 }
 
@@ -146,14 +155,14 @@ function ipMatch(list: readonly string[]): Operator {
     .filter(Boolean)
     .map((range) => (range.includes('/') ? ipaddr.parseCIDR(range) : wholeAddress(range)))
   return {
-    find: (text) => {
+    find: remembering((text) => {
       if (!ipaddr.isValid(text)) return undefined
       const address = ipaddr.process(text)
       return found(
         ranges.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits)),
         text,
       )
-    },
+    }),
   }
 }
 

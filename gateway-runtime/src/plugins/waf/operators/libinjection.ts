@@ -1,5 +1,6 @@
 import type { DDWAF } from '@datadog/native-appsec'
 import { loadAppsec } from '../native-packages.ts'
+import { RecentAnswers } from '../remembering.ts'
 import { isAlphanumeric, isSpace } from '../transformations/bytes.ts'
 import { namesAsNumbers } from './sql-names.ts'
 
@@ -116,13 +117,19 @@ function ask(address: 'sqli' | 'xss', texts: readonly string[], timeLeft: number
   return false
 }
 
-function askBatch(address: 'sqli' | 'xss', texts: readonly string[], timeLeft: number): boolean {
+/** Texts that were asked about lately and are clean. */
+const clean = { sqli: new RecentAnswers<true>(), xss: new RecentAnswers<true>() }
+
+function askBatch(address: 'sqli' | 'xss', all: readonly string[], timeLeft: number): boolean {
+  const texts = all.filter((text) => !clean[address].get(text))
+  if (texts.length === 0) return false
   const timeout = Math.max(shortestTimeout, Math.round(Math.min(timeLeft, longestTimeout) * 1_000))
   const result = instance().run({ ephemeral: { [address]: texts.map(asUtf8) } }, timeout)
   if (result.status === 'match') return true
   if (result.timeout || result.errorCode !== undefined) {
     throw new LibinjectionError(result.timeout ? 'no time left' : `error ${result.errorCode}`)
   }
+  for (const text of texts) clean[address].set(text, true)
   return false
 }
 

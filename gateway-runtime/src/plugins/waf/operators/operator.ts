@@ -1,5 +1,6 @@
 import type { Macro } from '../engine/macro.ts'
 import type { Transaction } from '../engine/transaction.ts'
+import type { Factors } from '../regex/factors.ts'
 
 /** What an operator has found. */
 export interface Found {
@@ -18,8 +19,15 @@ export interface Operator {
 }
 
 export type QuickTest =
-  /** An expression for a set (see LinearRegexSet) over texts of a line each. */
-  | { readonly type: 'pattern'; readonly pattern: string }
+  | {
+      readonly type: 'pattern'
+      /** What stands in each text that it matches; none where nothing is known to. */
+      readonly requirements: readonly Factors[]
+      /** An expression for a set (see LinearRegexSet) over texts of a line each. */
+      relaxed(): string
+      /** Compiles it, so that no request waits for that. */
+      prepare(): void
+    }
   | { readonly type: 'phrases'; readonly phrases: readonly string[] }
   /** Whether one of the texts may match; `timeLeft` in milliseconds. */
   | { readonly type: 'any'; readonly any: (texts: readonly string[], timeLeft: number) => boolean }

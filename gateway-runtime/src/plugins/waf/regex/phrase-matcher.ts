@@ -1,3 +1,7 @@
+import { lowercase } from '../transformations/text-shapers.ts'
+
+const none: ReadonlySet<number> = new Set()
+
 /**
  * Finds which of many lists of phrases have one in a text, in one pass and without regard to the case of ASCII
  * letters (Aho and Corasick, 1975). Time is in proportion to the text.
@@ -13,7 +17,7 @@ export class PhraseMatcher {
 
   constructor(lists: readonly (readonly string[])[]) {
     const phrases = lists.flatMap((list, index) =>
-      list.filter((phrase) => phrase !== '').map((phrase) => ({ text: phrase.toLowerCase(), list: index })),
+      list.filter((phrase) => phrase !== '').map((phrase) => ({ text: lowercase(phrase), list: index })),
     )
     const { classOf, classes } = characterClasses(phrases.map(({ text }) => text))
     const states = 1 + phrases.reduce((sum, { text }) => sum + text.length, 0)
@@ -41,17 +45,20 @@ export class PhraseMatcher {
 
   /** Indices of the lists of which a phrase is in the text. */
   lists(text: string): ReadonlySet<number> {
-    const found = new Set<number>()
     const classOf = this.#classOf
     const classes = this.#classes
     const next = this.#next
+    const ends = this.#lists
+    let found: Set<number> | undefined
     let state = 0
     for (let i = 0; i < text.length; i++) {
       state = next[state * classes + classOf[text.charCodeAt(i) & 0xff]!]!
-      const lists = this.#lists[state]
-      if (lists) for (const list of lists) found.add(list)
+      const lists = ends[state]
+      if (lists === undefined) continue
+      found ??= new Set()
+      for (const list of lists) found.add(list)
     }
-    return found
+    return found ?? none
   }
 
   /** The phrase of any list that ends first in the text, as it stands there; undefined where there is none. */

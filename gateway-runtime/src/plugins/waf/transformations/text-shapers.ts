@@ -121,23 +121,26 @@ export function removeCommentsChar(text: string): string {
   return result
 }
 
-const removedByShell = '"\'\\^'
-const blankToShell = ' ,;\t\r\n'
+/** What becomes of a byte in cmdLine: it stays, is taken out, is a blank, or takes blanks before it away. */
+const shellBytes = new Uint8Array(256)
+for (const character of '"\'\\^') shellBytes[character.charCodeAt(0)] = 1
+for (const character of ' ,;\t\r\n') shellBytes[character.charCodeAt(0)] = 2
+for (const character of '/(') shellBytes[character.charCodeAt(0)] = 3
 
 /** cmdLine: what shells read over is taken out, blanks become one, none stay before / and (. */
 export function cmdLine(text: string): string {
   let result = ''
+  let kept = 0
   let space = false
-  for (const character of text) {
-    if (removedByShell.includes(character)) continue
-    if (blankToShell.includes(character)) {
-      if (!space) result += ' '
-      space = true
-      continue
-    }
-    if (space && (character === '/' || character === '(')) result = result.slice(0, -1)
-    space = false
-    result += character
+  for (let i = 0; i < text.length; i++) {
+    const kind = shellBytes[text.charCodeAt(i) & 0xff]!
+    if (kind === 0 && !space) continue
+    result += text.slice(kept, i)
+    kept = kind === 1 || kind === 2 ? i + 1 : i
+    if (kind === 1) continue
+    if (kind === 2 && !space) result += ' '
+    if (kind === 3 && space) result = result.slice(0, -1)
+    space = kind === 2
   }
-  return lowercase(result)
+  return lowercase(result + text.slice(kept))
 }
