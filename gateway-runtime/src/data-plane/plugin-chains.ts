@@ -1,5 +1,6 @@
 import { inOrder, pluginsOf } from '../config/plugin-chain.ts'
 import type { CompiledConsumer, CompiledPlugin, CompiledRoute, Snapshot } from '../config/snapshot.ts'
+import { isBehindAuthentication } from '../plugins/authentication-order.ts'
 import type { Consumer, Credential, PluginHandlers } from '../plugins/contract.ts'
 import { plugins } from '../plugins/registry.ts'
 import type { ErrorLog } from '../telemetry/error-log.ts'
@@ -26,11 +27,11 @@ export interface PluginChain {
 }
 
 /**
- * A plugin of a consumer, which is known when authentication is over (orders 1000 to 1999): one that would see the
+ * A plugin of a consumer, which is known when authentication is over: one that would see the
  * request before sees it right behind.
  */
 const onceKnown = (plugin: CompiledPlugin): CompiledPlugin =>
-  plugin.order < 1_000 ? plugin : { ...plugin, order: 999 + plugin.order / 1_000_000 }
+  isBehindAuthentication(plugin) ? plugin : { ...plugin, order: 999 + plugin.order / 1_000_000 }
 
 /** What one worker has for its plugins. */
 export interface PluginSurroundings {

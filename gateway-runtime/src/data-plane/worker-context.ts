@@ -8,6 +8,9 @@ import type { MirrorSlots } from './mirror.ts'
 import type { Runtime } from './runtime.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 
+/** How long, in milliseconds, what a client may have under way is waited for when its connection is drained. */
+export const drainGrace = 1_000
+
 /** What every connection of a worker shares. */
 export interface WorkerContext {
   /** The snapshot for requests that begin now. */

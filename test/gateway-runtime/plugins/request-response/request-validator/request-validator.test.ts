@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { startGateway, type TestGateway } from '../../../support/gateway.ts'
-import { startUpstream, type Upstream } from '../../../support/upstream.ts'
+import { startGateway, type TestGateway } from '../../../../support/gateway.ts'
+import { startUpstream, type Upstream } from '../../../../support/upstream.ts'
 
 let upstream: Upstream
 let gateway: TestGateway
