@@ -55,8 +55,8 @@ export interface GatewayProps {
    */
   readonly cidr?: string
   /**
-   * How nodes come to certificates: `acme`, by themselves, for which they reach port 443 of the internet; or `secrets`,
-   * which somebody puts them into.
+   * How nodes come to certificates: `acme`, by themselves, for which they reach port 443 of the internet, shared in
+   * Redis where `key` encrypts them; or `secrets`, which somebody puts them into.
    * @default 'secrets'
    */
   readonly certificates?: 'acme' | 'secrets'

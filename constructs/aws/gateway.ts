@@ -20,6 +20,7 @@ import { awsName } from './names.ts'
 import { GatewayNetwork, type Network } from './network.ts'
 import { type Fleet, NodeFleet, type NodeFleetProps } from './node-fleet.ts'
 import { defaultInstanceTypes } from './node-fleet-props.ts'
+import { certificateTemplate, redisTemplate } from './node-settings.ts'
 import { Observability } from './observability.ts'
 import type { Statement } from './policy.ts'
 import { type Redis, RedisCluster } from './redis-cluster.ts'
@@ -149,11 +150,15 @@ export class Gateway extends Construct {
     })
   }
 
-  protected createConfigSource({ name, configuration }: GatewayProps): ConfigSource {
+  protected createConfigSource({ name, configuration, certificates, parts }: GatewayProps): ConfigSource {
     return new ConfigBucket(this, 'configuration', {
       name,
       files: configuration,
-      templates: redisTemplate(this.redis, accountOf(this).region, configuration),
+      templates: {
+        ...redisTemplate(this.redis, accountOf(this).region, configuration),
+        ...(certificates === 'acme' &&
+          certificateTemplate(parts?.certificates?.key ?? this.key, configuration)),
+      },
       key: this.key,
     })
   }
@@ -270,21 +275,6 @@ export class Gateway extends Construct {
       })
     letNodesReach(this.redis, 'redis')
     if (this.database) letNodesReach(this.database, 'database')
-  }
-}
-
-/** How nodes reach Redis, with their role for a password, unless the configuration says how. */
-function redisTemplate(
-  { host, port, iamUser }: Redis,
-  region: string,
-  configuration: GatewayProps['configuration'],
-): Record<string, string> {
-  if (!iamUser || Object.values(configuration).some((text) => /^redis:/m.test(text))) return {}
-  const { name, cache } = iamUser
-  return {
-    'gatehouse-redis.yaml': `# Made by the deployment.
-redis: { cluster: ['${host}:${port}'], username: ${name}, aws_iam: { cache: ${cache}, region: '${region}' }, tls: {} }
-`,
   }
 }
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { PluginDefinition } from '../plugins/contract.ts'
+import { isAuthentication } from '../plugins/authentication-order.ts'
 import { plugins } from '../plugins/registry.ts'
 import type { Problem, ProblemList } from './configuration-error.ts'
 import { checkCredentials } from './credential-checks.ts'
@@ -389,8 +389,6 @@ function describe({ collection, value }: Entity): string {
   const owners = scope.map((key) => `${key} ${JSON.stringify(value[key])}`)
   return `${name} for ${owners.join(' and ') || 'all routes'}`
 }
-
-const isAuthentication = ({ order }: PluginDefinition) => order >= 1_000 && order < 2_000
 
 const standsAt = ({ file, line, column }: Place) => `${file}:${line}:${column}`
 

@@ -281,6 +281,22 @@ describe('Gateway', () => {
     expect(files(gateway({ configuration: own })).map(({ content }) => content)).toEqual([own['config.yaml']])
   })
 
+  test('has nodes share the certificates that they get, encrypted by the key that they may use', () => {
+    const files = (synthesized: Synthesized) =>
+      all(synthesized, 'aws_s3_object').flatMap(({ content }) =>
+        /^certificate_store:/m.test(String(content)) ? String(content) : [],
+      )
+    expect(files(json)).toEqual([]) // somebody puts them into secrets
+    const acme = gateway({ certificates: 'acme' })
+    const [arn] = /\$\{aws_kms_key\.\w+\.arn\}/.exec(files(acme).join())!
+    expect(files(acme)).toEqual([expect.stringContaining(`{ kind: redis, kms: { key: '${arn}' } }`)])
+    const statements = all(acme, 'aws_iam_role_policy').flatMap(({ policy }) => JSON.parse(policy).Statement)
+    for (const action of ['kms:Decrypt', 'kms:GenerateDataKey'])
+      expect(statements).toContainEqual(expect.objectContaining({ Action: [action], Resource: [arn] }))
+    const own = { 'config.yaml': 'certificate_store: { kind: file }\n' }
+    expect(files(gateway({ certificates: 'acme', configuration: own }))).toEqual([own['config.yaml']])
+  })
+
   test('looks the image up by architecture', () => {
     const image = (fleet: Partial<NodeFleetProps>) =>
       Object.values(gateway({ parts: { fleet } }).data?.aws_ami ?? {})[0]?.filter[0].values[0]

@@ -80,7 +80,7 @@ async function selfSigned(names: readonly string[]): Promise<Pair> {
     PemConverter,
     SubjectAlternativeNameExtension,
     X509CertificateGenerator,
-  } = await import('@peculiar/x509')
+  } = await import('../x509.ts')
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const addresses = Object.values(networkInterfaces())

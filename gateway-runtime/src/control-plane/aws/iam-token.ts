@@ -65,10 +65,7 @@ async function createSigner({
   region = process.env.AWS_REGION,
 }: IamTokenTarget): Promise<SignatureV4> {
   if (!region) throw new Error('no region: give aws_iam.region, or set AWS_REGION')
-  const [{ defaultProvider }, { SignatureV4 }] = await Promise.all([
-    import('@aws-sdk/credential-provider-node'),
-    import('@smithy/signature-v4'),
-  ])
+  const { defaultProvider, SignatureV4 } = await import('./request-signing.ts')
   return new SignatureV4({ service, region, credentials: defaultProvider(), sha256: Sha256 })
 }
 

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { encryptionKeysOf } from '../../config/certificate-store-settings.ts'
 import type { Configuration } from '../../config/index.ts'
 import type { ErrorLog } from '../../telemetry/error-log.ts'
 import type { Redis } from '../redis/redis.ts'
@@ -9,10 +8,10 @@ import { certificateFolder } from './needs-certificates.ts'
 import { OrderedCertificates } from './ordered-certificates.ts'
 import type { CertificateUsers } from './shown-certificates.ts'
 import { CertificateRepository } from './store/certificate-repository.ts'
-import { AesGcmSeal, noSeal } from './store/entry-seal.ts'
 import type { EntryStore } from './store/entry-store.ts'
 import { FileEntries } from './store/file-entries.ts'
 import { LocalCopy } from './store/local-copy.ts'
+import { openSeal } from './store/open-seal.ts'
 import { TicketKeySchedule } from './ticket-key-schedule.ts'
 
 type StoreSettings = Pick<Configuration, 'certificate_store' | 'postgres'>
@@ -40,12 +39,10 @@ export interface NodeCertificates {
 /** What keeps, orders and shows certificates, by the settings of the store. Throws where a folder cannot be made. */
 export async function openCertificates(options: CertificatesOptions): Promise<NodeCertificates> {
   const { certificate_store: settings, log, state, users } = options
-  const keys = encryptionKeysOf(settings)
-  const seal = keys ? new AesGcmSeal(keys) : noSeal
   const isShared = settings.kind !== 'file'
   const store = await openStore(options)
   const copy = isShared ? new LocalCopy(join(state, 'certificates-copy')) : undefined
-  const repository = new CertificateRepository(store, seal, copy)
+  const repository = new CertificateRepository(store, await openSeal(settings), copy)
   const certificates = new OrderedCertificates({
     repository,
     users,

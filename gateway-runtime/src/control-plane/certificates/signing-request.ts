@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import type { AcmeSettings } from '../../config/acme-settings.ts'
 
 // Loaded only now: it needs what reflect-metadata.ts sets.
-const { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } = await import('@peculiar/x509')
+const { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } = await import('../x509.ts')
 
 const generate = promisify(generateKeyPair)
 const encoding = { type: 'pkcs8', format: 'pem' } as const

@@ -42,14 +42,15 @@ export class StoreWatch {
   /** @returns whether something is new; false where the store is out of reach */
   async #synchronize(): Promise<boolean> {
     const { repository } = this.#options
+    const unlocked = await repository.retryLocked()
     try {
       const changed = await repository.synchronize()
       this.#tell(repository.lockedOut, 'certificate store has entries that this node cannot read')
-      return changed.length > 0
+      return changed.length + unlocked.length > 0
     } catch (error) {
       const reason = (error as Error).message
       this.#tell(reason, 'certificate store out of reach; what is known of it stays in use')
-      return false
+      return unlocked.length > 0
     }
   }
 

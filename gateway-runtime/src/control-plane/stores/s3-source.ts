@@ -83,7 +83,7 @@ export class S3Source implements ConfigurationSource {
 
   /** Loaded only where it is used: it is large. */
   async #open() {
-    const { GetObjectCommand, PutObjectCommand, S3Client } = await import('@aws-sdk/client-s3')
+    const { GetObjectCommand, PutObjectCommand, S3Client } = await import('./s3-client.ts')
     const { region, endpoint, access_key_id, secret_access_key, timeout } = this.#settings
     this.#client ??= new S3Client({
       region,

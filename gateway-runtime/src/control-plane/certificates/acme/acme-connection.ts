@@ -152,7 +152,7 @@ export class AcmeConnection {
   async #send(url: string, method: Dispatcher.HttpMethod, signed?: string): Promise<AcmeReply> {
     const { origin, pathname, search, protocol } = new URL(url)
     if (protocol !== 'https:') throw new Error('the authority gave a URL that is not https')
-    const { Agent } = await import('undici') // it takes long to load: not before there is a request
+    const { Agent } = (await import('undici')).default // it takes long to load: not before there is a request
     this.#agent ??= new Agent({
       maxResponseSize: largestReply,
       headersTimeout: 30_000,

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { StoredCertificate } from '../stored-certificate.ts'
 import { type EntrySeal, UnknownKey } from './entry-seal.ts'
-import type { EntryStore, Lease } from './entry-store.ts'
+import type { EntryChanges, EntryStore, Lease } from './entry-store.ts'
 import type { LocalCopy } from './local-copy.ts'
 import {
   entryName,
@@ -28,8 +28,8 @@ export class CertificateRepository {
   readonly #records = new Map<string, unknown>()
   /** Entries that could not be read, as they stand in the store. */
   readonly #damaged = new Map<string, string>()
-  /** Entries that another key has encrypted, with what is said of them. */
-  readonly #locked = new Map<string, string>()
+  /** Entries whose key this node does not have, as they stand in the store, with what is said of them. */
+  readonly #locked = new Map<string, { readonly sealed: string; readonly reason: string }>()
   /** Certificates that the store has lost; this node has them. */
   readonly #lost = new Set<string>()
   #cursor: string | undefined
@@ -76,19 +76,26 @@ export class CertificateRepository {
    * but would put its own in the place of what is well.
    */
   get lockedOut(): string | undefined {
-    return this.#locked.values().next().value
+    return this.#locked.values().next().value?.reason
   }
 
   /** Takes up what this node kept when it last ran, if it keeps anything. */
   async recall(): Promise<void> {
-    for (const [name, sealed] of (await this.#copy?.read()) ?? []) this.#take(name, sealed)
+    const copy = (await this.#copy?.read()) ?? new Map<string, string>()
+    await this.#seal.unlock(copy.values())
+    for (const [name, sealed] of copy) this.#take(name, sealed)
     this.#damaged.clear() // what is damaged here is whole in the store
-    this.#locked.clear()
+  }
+
+  /** Takes up what was locked and is not any more; resolves with the names of it. Never rejected. */
+  async retryLocked(): Promise<readonly string[]> {
+    await this.#seal.unlock([...this.#locked.values()].map(({ sealed }) => sealed))
+    return [...this.#locked].filter(([name, { sealed }]) => this.#take(name, sealed)).map(([name]) => name)
   }
 
   /** Takes up what has changed; resolves with the names of it. Rejected where the store is out of reach. */
   async synchronize(): Promise<readonly string[]> {
-    const { cursor, isComplete, entries } = await this.#store.changes(this.#cursor)
+    const { cursor, isComplete, entries } = await this.#unlockedChanges()
     const changed = [...entries].filter(([name, sealed]) => this.#take(name, sealed)).map(([name]) => name)
     if (isComplete) changed.push(...this.#forgetAllBut(entries))
     this.#cursor = cursor
@@ -106,6 +113,7 @@ export class CertificateRepository {
    * @throws LeaseLost
    */
   async write(lease: Lease, changes: readonly RecordChange[]): Promise<string> {
+    await this.#seal.ready()
     const sealed = changes.map(
       ([name, value]) => [name, value && this.#seal.close(name, JSON.stringify(value))] as const,
     )
@@ -149,6 +157,17 @@ export class CertificateRepository {
     await this.#store.close()
   }
 
+  /** This node may have written while it waited for a key: what was there before must not take the place of that. */
+  async #unlockedChanges(): Promise<EntryChanges> {
+    for (;;) {
+      const changes = await this.#store.changes(this.#cursor)
+      const texts = [...changes.entries].filter(([name, text]) => text !== undefined && isRecord(name))
+      const unlocked = this.#seal.unlock(texts.map(([, text]) => text!))
+      if (!unlocked) return changes
+      await unlocked
+    }
+  }
+
   /** @returns whether something has changed */
   #take(name: string, sealed: string | undefined): boolean {
     if (!isRecord(name)) return false
@@ -166,7 +185,7 @@ export class CertificateRepository {
     } catch (error) {
       // What this node knew of it stays in use meanwhile.
       if (error instanceof UnknownKey) {
-        this.#locked.set(name, error.message)
+        this.#locked.set(name, { sealed, reason: error.message })
         return false
       }
       this.#damaged.set(name, sealed)
@@ -188,6 +207,7 @@ export class CertificateRepository {
   }
 
   async #keepCopy(): Promise<void> {
-    await this.#copy?.write(new Map([...this.#sealed].filter(([name]) => isKeptLocally(name))))
+    const locked = [...this.#locked].map(([name, { sealed }]) => [name, sealed] as const)
+    await this.#copy?.write(new Map([...this.#sealed, ...locked].filter(([name]) => isKeptLocally(name))))
   }
 }

@@ -9,7 +9,12 @@ import {
 
 /** How the text of an entry is kept. */
 export interface EntrySeal {
+  /** Gets hold of the key that `close` needs. Rejected where it cannot be had now. */
+  ready(): Promise<void>
+  /** To be called when `ready` has resolved. */
   close(name: string, text: string): string
+  /** Gets hold of keys that `open` needs for these, as far as they can be had; undefined where nothing is to be awaited. */
+  unlock(sealed: Iterable<string>): Promise<void> | undefined
   /**
    * @throws UnknownKey where it was closed with another key; any other error: it is damaged, or not of this name
    */
@@ -22,10 +27,21 @@ export class UnknownKey extends Error {
 }
 
 /** For a disk that only the gateway reads. */
-export const noSeal: EntrySeal = { close: (_name, text) => text, open: (_name, text) => text }
+export const noSeal: EntrySeal = {
+  ready: async () => {},
+  close: (_name, text) => text,
+  unlock: () => undefined,
+  open: (_name, text) => text,
+}
+
+/** What a sealed text begins with, by what made it. */
+export const sealVersion = { aesGcm: 1, kms: 2 } as const
+
+/** Its first byte; undefined where there is none. */
+export const versionOf = (sealed: string): number | undefined => Buffer.from(sealed.slice(0, 4), 'base64')[0]
 
 const algorithm = 'aes-256-gcm'
-const version = 1
+const version = sealVersion.aesGcm
 const idLength = 8
 const nonceLength = 12
 const tagLength = 16
@@ -38,7 +54,7 @@ export class AesGcmSeal implements EntrySeal {
   readonly #keys: readonly { readonly id: Buffer; readonly key: KeyObject }[]
 
   /** @param keys - 32 bytes each: the first closes, all open */
-  constructor(keys: readonly [Buffer, ...Buffer[]]) {
+  constructor(keys: readonly Buffer[]) {
     this.#keys = keys.map((bytes) => ({
       id: hash('sha256', Buffer.concat([Buffer.from('gatehouse key id'), bytes]), 'buffer').subarray(
         0,
@@ -47,6 +63,10 @@ export class AesGcmSeal implements EntrySeal {
       key: createSecretKey(bytes),
     }))
   }
+
+  async ready(): Promise<void> {}
+
+  unlock(): undefined {}
 
   close(name: string, text: string): string {
     const { id, key } = this.#keys[0]!
@@ -58,6 +78,8 @@ export class AesGcmSeal implements EntrySeal {
 
   open(name: string, sealed: string): string {
     const bytes = Buffer.from(sealed, 'base64')
+    if (bytes[0] === sealVersion.kms)
+      throw new UnknownKey(`${name} was encrypted by AWS KMS, which is not set`)
     const parts = [1, idLength, nonceLength, tagLength]
     if (bytes.length < parts.reduce((sum, length) => sum + length) || bytes[0] !== version)
       throw new Error('it is not a sealed entry')
