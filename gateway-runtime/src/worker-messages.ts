@@ -92,8 +92,8 @@ export type MessageToWorker =
   | { readonly type: 'addresses'; readonly addresses: Addresses }
   /** Take no new connections and close those that are idle; answer `drained` when none is left. */
   | { readonly type: 'drain' }
-  /** Measure the one request that shows this token. */
-  | { readonly type: 'trace'; readonly token: string }
+  /** Measure each request that shows one of these tokens. `version`: what the answer repeats. */
+  | { readonly type: 'traces'; readonly version: number; readonly tokens: readonly string[] }
   | { readonly type: 'reopen-logs' }
   /** Write what the logs have buffered, then leave. */
   | { readonly type: 'stop' }
@@ -118,6 +118,7 @@ export type MessageFromWorker =
   /** The worker still serves the snapshot that it had. */
   | { readonly type: 'refused'; readonly version: string; readonly reason: string }
   | { readonly type: 'drained' }
+  | { readonly type: 'traces-allowed'; readonly version: number }
   /** From now on the worker shows these certificates, or answers challenges so. */
   | { readonly type: 'taken'; readonly what: 'certificates' | 'challenges'; readonly version: number }
   /** `plugin`: its key; `call`: a number that the answer repeats. */

@@ -46,8 +46,9 @@ async function handle(dataPlane: DataPlane, message: MessageToWorker): Promise<v
     case 'addresses':
       dataPlane.updateAddresses(message.addresses)
       break
-    case 'trace':
-      dataPlane.traces.allow(message.token)
+    case 'traces':
+      dataPlane.traces.allow(message.tokens)
+      send({ type: 'traces-allowed', version: message.version })
       break
     case 'reopen-logs':
       dataPlane.reopenLogs()
@@ -70,7 +71,7 @@ port.once('message', ({ settings, metrics }: WorkerStart) => {
   let turn: Promise<void> = Promise.resolve()
   port.on('message', (message: MessageToWorker) => {
     // Waiting for connections to end must not keep a snapshot or the end of the service waiting.
-    const isUrgent = ['stop', 'drain', 'plugin-answer', 'trace'].includes(message.type)
+    const isUrgent = ['stop', 'drain', 'plugin-answer', 'traces'].includes(message.type)
     if (isUrgent) void handle(dataPlane, message)
     else turn = turn.then(() => handle(dataPlane, message))
   })

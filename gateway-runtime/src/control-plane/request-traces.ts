@@ -17,11 +17,11 @@ const mostAtOnce = 16
 
 /** Sends requests through the gateway itself, and tells where their time went. */
 export class RequestTraces {
-  readonly #allow: (token: string) => void
+  readonly #allow: (tokens: readonly string[]) => Promise<void>
   readonly #waiting = new Map<string, (traced: TracedRequest) => void>()
 
-  /** `allow`: has all workers measure the one request that shows this token. */
-  constructor(allow: (token: string) => void) {
+  /** `allow`: resolves when all workers measure the requests that show one of these tokens, and no others. */
+  constructor(allow: (tokens: readonly string[]) => Promise<void>) {
     this.#allow = allow
   }
 
@@ -38,14 +38,16 @@ export class RequestTraces {
     const { promise, resolve, reject } = Promise.withResolvers<TracedRequest>()
     const timer = setTimeout(() => reject(new Error(`no answer within ${timeout / 1_000} s`)), timeout)
     this.#waiting.set(token, resolve)
-    this.#allow(token)
+    promise.catch(() => {}) // it may time out while the request is still on its way
     try {
+      await this.#allow([...this.#waiting.keys()])
       await send(asked, listenerFor(asked, listeners), token)
       const { token: _, ...traced } = await promise
       return traced
     } finally {
       clearTimeout(timer)
       this.#waiting.delete(token)
+      this.#allow([...this.#waiting.keys()]).catch(() => {}) // that worker is on its way out
     }
   }
 }
@@ -64,6 +66,7 @@ function send({ method, url, headers }: AskedTrace, listener: Listener, token: s
   const ask = listener.protocol === 'https' ? httpsRequest : httpRequest
   return new Promise((resolve, reject) => {
     const request = ask({
+      agent: false, // a kept connection may close as the request is written
       host: own,
       port: listener.port,
       method,

@@ -43,15 +43,14 @@ export interface SupervisorStatus {
   readonly workers: readonly { readonly index: number; readonly snapshot: string | undefined }[]
 }
 
-const applyTimeout = 15_000 // rules of a firewall take seconds on a busy machine
+const applyTimeout = 60_000 // rules of a firewall take seconds on a busy machine, a minute on an emulated one
+const traceTimeout = 5_000
 const longestRestartDelay = 5_000
 
 /** Runs the workers: gives each of them every snapshot, replaces the ones that die, ends them in order. */
 export class Supervisor {
   readonly memory: SharedMemoryAllocator
-  readonly traces = new RequestTraces((token) => {
-    for (const { worker } of this.#members) post(worker, { type: 'trace', token })
-  })
+  readonly traces = new RequestTraces((tokens) => this.#allowTraces(tokens))
   readonly #certificates = new WorkerCertificates(() => this.#members.map(recipientOf))
   readonly #services: PluginServices
   readonly #settings: Omit<WorkerSettings, 'index'>
@@ -66,6 +65,7 @@ export class Supervisor {
   #draining = false
   #stopped = false
   #restarts = 0
+  #tracesVersion = 0
 
   /**
    * @param script - the program of a worker
@@ -265,6 +265,23 @@ export class Supervisor {
     for (const member of this.#members) this.#send(member, configured)
     await settled
     if (refused !== undefined) throw new OperationalError(refused)
+  }
+
+  /** Resolves when every worker knows the tokens: a request may well be faster than a message. */
+  #allowTraces(tokens: readonly string[]): Promise<void> {
+    const version = ++this.#tracesVersion
+    const waiting = new Set(this.#members.map(({ index }) => index))
+    const allowed = this.#until(
+      (index, message) => {
+        if (message === 'died' || (message.type === 'traces-allowed' && message.version === version))
+          waiting.delete(index)
+        return waiting.size === 0
+      },
+      traceTimeout,
+      'a worker did not get ready to trace',
+    )
+    for (const { worker } of this.#members) post(worker, { type: 'traces', version, tokens })
+    return allowed
   }
 
   #send(member: Member, { packed, tls }: Configured): void {

@@ -2,22 +2,19 @@ import type { TracedRequest } from '../worker-messages.ts'
 import type { Exchange } from './exchange.ts'
 
 export const traceHeader = 'x-gatehouse-trace'
-const mostTokens = 64
-const keptFor = 60_000
 
 /** Requests that the control plane wants to know the way of: each shows a token, which is good for one. */
 export class AllowedTraces {
-  readonly #tokens = new Set<string>()
+  #tokens = new Set<string>()
   readonly #send: (traced: TracedRequest) => void
 
   constructor(send: (traced: TracedRequest) => void) {
     this.#send = send
   }
 
-  allow(token: string): void {
-    if (this.#tokens.size >= mostTokens) return
-    this.#tokens.add(token)
-    setTimeout(() => this.#tokens.delete(token), keptFor).unref()
+  /** From now on these tokens are good, and no others. */
+  allow(tokens: readonly string[]): void {
+    this.#tokens = new Set(tokens)
   }
 
   /** Costs a comparison while nobody traces. Neither plugins nor the upstream see the token. */

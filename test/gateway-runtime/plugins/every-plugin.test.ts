@@ -1,16 +1,17 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { Agent, get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { isAuthentication } from '../../../gateway-runtime/src/plugins/authentication-order.ts'
 import { plugins } from '../../../gateway-runtime/src/plugins/registry.ts'
 import { type AdminCall, adminToken, callAdmin } from '../../support/admin-client.ts'
 import { eventually } from '../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../support/gateway.ts'
 import { startIssuer, type TestIssuer } from '../../support/issuer.ts'
 import { type LineCollector, startLineCollector } from '../../support/line-collector.ts'
+import { startLoad } from '../../support/load.ts'
 import { startUpstream, type Upstream } from '../../support/upstream.ts'
 import { annotated } from './grpc/annotated.ts'
 import { type PluginCase, pluginCases } from './plugin-cases.ts'
@@ -101,7 +102,7 @@ async function send(name: string, { path, headers = {} }: Probe) {
   const word = `probe-${++probes}-`
   const asked = { method: 'GET', url: `${gateway.url}${path}/${word}`, headers }
   const { status, body } = await call('/trace', { method: 'POST', body: asked })
-  expect(status).toBe(200)
+  expect({ status, detail: body.detail }).toEqual({ status: 200 })
   const { plugins: seen } = body as { plugins: readonly { plugin: string }[] }
   return { word, status: body.status as number, isSeen: seen.some(({ plugin }) => plugin === name) }
 }
@@ -123,52 +124,25 @@ async function isSeen(name: string, probe: Probe, { word, isSeen }: Awaited<Retu
   else await eventually('what it writes', async () => (await writtenBy(name)).includes(word))
 }
 
-/** Asks without a pause over some connections until it is told to end; tells what was answered, and how often. */
-function load(): () => Promise<Map<number | string, number>> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 2 })
-  const answers = new Map<number | string, number>()
-  let isOver = false
-  const ask = () =>
-    new Promise<number | string>((resolve) => {
-      const request = get(`${gateway.url}/near/load`, { agent }, (response) => {
-        response.resume().on('end', () => resolve(response.statusCode!))
-      })
-      request.on('error', (error) => resolve(error.message))
-    })
-  const loops = Array.from({ length: 2 }, async () => {
-    while (!isOver) {
-      const answer = await ask()
-      answers.set(answer, (answers.get(answer) ?? 0) + 1)
-    }
-  })
-  return async () => {
-    isOver = true
-    await Promise.all(loops)
-    agent.destroy()
-    return answers
-  }
-}
-
 test('there is a case for each plugin', () => {
   expect(Object.keys(cases).sort()).toEqual([...plugins.keys()].sort())
 })
 
 describe.each([...plugins.keys()])('%s is added, changed and removed under load', (name) => {
-  const { order } = plugins.get(name)!
-  const isAuthentication = order >= 1_000 && order < 2_000
+  const definition = plugins.get(name)!
 
   test.each(scopes)(
     'at the scope: %s',
     async (scope, owner, inside, outside) => {
       const { first, second, status = 200 } = cases[name]!
       const added = { method: 'POST', body: { name, config: first, ...owner } }
-      if (isAuthentication && scope === 'consumer') {
+      if (isAuthentication(definition) && scope === 'consumer') {
         const refused = await call('/plugins', added)
         expect(refused.status).toBe(400)
         expect(refused.body.problems).toContainEqual(expect.objectContaining({ path: 'consumer' }))
         return
       }
-      const end = load()
+      const end = startLoad(`${gateway.url}/near/load`, 2)
       const { status: created, body } = await call('/plugins', added)
       expect({ created, body }).toMatchObject({ created: 201 })
       const one = await send(name, inside)
