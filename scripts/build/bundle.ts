@@ -1,11 +1,21 @@
-import { chmod, copyFile, link, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { join, relative } from 'node:path'
-import { build, type Plugin } from 'esbuild'
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
+import { build } from 'esbuild'
+import { oneLanguage, plainBuffers, plainBuiltins } from './bundle-plugins.ts'
 import { placeNativePackages } from './native-packages.ts'
 
 const root = join(import.meta.dirname, '../..')
-const require = createRequire(join(root, 'gateway-runtime/package.json'))
 
 /** Where the programs are built. */
 export const distribution = join(root, 'dist/gateway')
@@ -21,26 +31,34 @@ export interface BuiltFile {
 }
 
 /**
- * Builds the folder `dist/gateway`, which runs as it is and wherever it is copied: a bundle an entry, a launcher a
- * program, and the Node.js that they were tested with. Returns what is in it; throws with esbuild's messages.
+ * Builds the folder `dist/gateway`, which runs as it is and wherever it is copied: a bundle an entry with the parts that
+ * they share, a launcher a program, and the Node.js that they were tested with. Returns what is in it; throws with esbuild's messages.
  */
 export async function buildGateway(): Promise<BuiltFile[]> {
   await mkdir(distribution, { recursive: true })
-  await bundle(distribution)
+  const { files } = await bundle(distribution)
+  await removePartsBut(files)
   for (const name of programs) await writeLauncher(name)
   await placeNode()
   await placeNativePackages(distribution)
-  const names = [...programs, ...entries.map((entry) => `${entry}.mjs`), 'node']
+  const names = [...programs, ...files.filter((name) => name.endsWith('.mjs')), 'node']
   return Promise.all(
     names.map(async (name) => ({ name, bytes: (await stat(join(distribution, name))).size })),
   )
 }
 
+export interface Bundle {
+  /** Paths, relative to the repository, of all that went into it. */
+  readonly sources: readonly string[]
+  /** Names of what it is made of. */
+  readonly files: readonly string[]
+}
+
 /**
  * Bundles the programs and the worker into a folder, with the licences of what they hold. The bytes depend on the
- * sources alone. Returns the paths, relative to the repository, of all that went into them.
+ * sources alone.
  */
-export async function bundle(folder: string): Promise<string[]> {
+export async function bundle(folder: string): Promise<Bundle> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: Object.fromEntries(entries.map((name) => [name, `gateway-runtime/src/${name}.ts`])),
@@ -49,12 +67,15 @@ export async function bundle(folder: string): Promise<string[]> {
     outExtension: { '.js': '.mjs' },
     bundle: true,
     format: 'esm',
+    // What several programs share, and what is only loaded when it is needed, is in parts of its own.
+    splitting: true,
+    chunkNames: 'part-[hash]',
     platform: 'node',
     target: 'node24',
     // Half of the text to read at every start. Names stay, for the stacks in error logs.
     minifyWhitespace: true,
     minifySyntax: true,
-    plugins: [plainBuiltins, plainBuffers],
+    plugins: [plainBuiltins, plainBuffers, oneLanguage],
     legalComments: 'linked',
     // Dependencies in CommonJS call `require` for the modules of Node.js, which an ES module does not have.
     banner: {
@@ -62,45 +83,18 @@ export async function bundle(folder: string): Promise<string[]> {
     },
     logLevel: 'silent',
   })
-  return Object.keys(metafile.inputs)
+  const sources = Object.keys(metafile.inputs)
     .filter((path) => !path.startsWith('plain-builtins:'))
     .map((path) =>
       path.startsWith('plain-buffers:') ? relative(root, path.slice('plain-buffers:'.length)) : path,
     )
+  return { sources, files: Object.keys(metafile.outputs).map((path) => basename(path)) }
 }
 
-/**
- * An import of `node:http` or `node:https` reads every property of the module, and one of them loads the WebSocket of
- * Node.js: 50 ms on every thread, for what nobody asked for. The module itself does without.
- */
-const plainBuiltins: Plugin = {
-  name: 'plain-builtins',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:https?$/ }, ({ kind, path }) =>
-      kind === 'import-statement' ? { path, namespace: 'plain-builtins' } : undefined,
-    )
-    onLoad({ filter: /.*/, namespace: 'plain-builtins' }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule('${path}')`,
-      loader: 'js',
-    }))
-  },
-}
-
-/**
- * An import of undici's llhttp, a CommonJS module that is a Buffer, would make a property for each of its 50,000 bytes:
- * 150 ms on every thread, and 10 MB.
- */
-const plainBuffers: Plugin = {
-  name: 'plain-buffers',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^undici\/lib\/llhttp\/.*-wasm\.js$/ }, ({ kind, path }) =>
-      kind === 'import-statement' ? { path: require.resolve(path), namespace: 'plain-buffers' } : undefined,
-    )
-    onLoad({ filter: /.*/, namespace: 'plain-buffers' }, ({ path }) => ({
-      contents: `export default Buffer.from('${require(path).toString('base64')}', 'base64')`,
-      loader: 'js',
-    }))
-  },
+/** Parts of a build before have other names, and nobody asks for them any more. */
+async function removePartsBut(files: readonly string[]): Promise<void> {
+  for (const name of await readdir(distribution))
+    if (name.startsWith('part-') && !files.includes(name)) await rm(join(distribution, name), { force: true })
 }
 
 /** A rename puts it in place at once. */

@@ -33,7 +33,7 @@ const notifyHelper = join(import.meta.dirname, 'files')
 export async function makeBuild(version: string, time: number): Promise<Build> {
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-package-'))
   try {
-    const sources = await bundle(folder)
+    const { sources } = await bundle(folder)
     const [contents, helpers, amd64, arm64, nativeAmd64, nativeArm64] = await Promise.all([
       readAll(folder),
       readAll(notifyHelper),

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -19,13 +19,42 @@ describe('dist/gateway', () => {
     names = (await buildGateway()).map(({ name }) => name)
   })
 
-  test('holds the programs, their bundles and Node.js', () => {
-    expect(names.sort()).toEqual(
+  test('holds the programs, their bundles with the parts of this build and no other, and Node.js', async () => {
+    const [parts, others] = [/^part-[A-Z0-9]{8}\.mjs$/, /\.LEGAL\.txt$|^node_modules$/]
+    expect(names.filter((name) => !parts.test(name)).sort()).toEqual(
       [
         ...['gateway', 'gateway-cli', 'node'],
         ...['gateway-cli.mjs', 'gateway.mjs', 'waf-inspector.mjs', 'worker.mjs'],
       ].sort(),
     )
+    await writeFile(join(distribution, 'part-OFBEFORE.mjs'), '')
+    const again = (await buildGateway()).map(({ name }) => name)
+    const held = (await readdir(distribution)).filter((name) => !others.test(name))
+    expect(again.sort()).toEqual(held.sort())
+  })
+
+  /** The text of a file, and of all that it imports before it runs. */
+  async function loadedWith(name: string, seen = new Set<string>()): Promise<string> {
+    if (seen.has(name)) return ''
+    seen.add(name)
+    const text = await readFile(join(distribution, name), 'utf8')
+    const imported = [...text.matchAll(/(?:^|[;\n])import(?:[^;"'(]*from)?"\.\/(part-\w+\.mjs)"/g)]
+    const texts = await Promise.all(imported.map(([, part]) => loadedWith(part!, seen)))
+    return [text, ...texts].join('')
+  }
+
+  test('has programs load what is not always needed when it is', async () => {
+    const clients = ['S3Client', 'KMSClient', 'SecretsManagerClient', 'Route53Client']
+    const heldBy = (texts: readonly string[]) =>
+      clients.filter((client) => texts.some((text) => new RegExp(`new [\\w.]*${client}\\(`).test(text)))
+    for (const program of ['gateway.mjs', 'worker.mjs', 'gateway-cli.mjs']) {
+      const loaded = await loadedWith(program)
+      expect(loaded.length).toBeGreaterThan(10_000) // and not little, because imports are written otherwise
+      expect(heldBy([loaded])).toEqual([])
+    }
+    const bundles = names.filter((name) => name.endsWith('.mjs'))
+    const whole = await Promise.all(bundles.map((name) => readFile(join(distribution, name), 'utf8')))
+    expect(heldBy(whole)).toEqual(clients)
   })
 
   test.each(['gateway', 'gateway-cli'])('%s runs where it was built', async (name) => {
@@ -75,6 +104,8 @@ describe('dist/gateway', () => {
   })
 
   test('keeps the licences of what is bundled', async () => {
-    expect(await readFile(join(distribution, 'gateway.mjs.LEGAL.txt'), 'utf8')).toMatch(/licen[sc]e/i)
+    const files = (await readdir(distribution)).filter((name) => name.endsWith('.LEGAL.txt'))
+    const texts = await Promise.all(files.map((name) => readFile(join(distribution, name), 'utf8')))
+    expect(texts.join('\n')).toMatch(/licen[sc]e/i)
   })
 })

@@ -1,4 +1,4 @@
-import { type ClientHttp2Session, connect } from 'node:http2'
+import type { ClientHttp2Session } from 'node:http2'
 import type { GrpcCheck, Target } from '../../config/snapshot.ts'
 import { version } from '../../version.ts'
 import { authorityOf, type Check, CheckFailure, mostAnswerBytes, tlsSettings } from './check.ts'
@@ -28,6 +28,8 @@ export function grpcCheck(target: Target, check: GrpcCheck): Check {
     'user-agent': `gatehouse/${version}`,
   }
   return async (signal) => {
+    const { connect } = await import('node:http2') // only where it is used: a gateway is quick to start
+    signal.throwIfAborted()
     const session = connect(`${tls ? 'https' : 'http'}://${authority}`, {
       ...(tls && tlsSettings(target, check)),
       settings: { enablePush: false },

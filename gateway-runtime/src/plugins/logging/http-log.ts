@@ -30,7 +30,7 @@ export const httpLog = defineLogPlugin({
     return {
       async send(lines) {
         const body = isArray ? `[${lines.join(',')}]` : `${lines.join('\n')}\n`
-        const { Agent, request } = await import('undici') // it takes long to load: not before there is a line
+        const { Agent, request } = (await import('undici')).default // it takes long to load: not before there is a line
         dispatcher ??= new Agent({ headersTimeout: timeout, bodyTimeout: timeout, connect: { timeout } })
         const options = { dispatcher, method, body, headers: { 'content-type': type, ...headers } }
         const answer = await request(http_endpoint, options)

@@ -26,7 +26,7 @@ export class JsonClient {
 
   /** The JSON of an answer with status 200. Rejects with why there is none, in words that name the server. */
   async ask(url: string, { method = 'GET', headers = {}, body, signal }: JsonRequest = {}): Promise<unknown> {
-    const { Agent, request } = await import('undici') // it takes long to load: not before there is a request
+    const { Agent, request } = (await import('undici')).default // it takes long to load: not before there is a request
     this.#agent ??= new Agent({
       connections: 16,
       connect: { timeout: this.#timeout, ...(this.#ca !== undefined && { ca: this.#ca }) },

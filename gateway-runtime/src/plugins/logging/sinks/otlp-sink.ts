@@ -41,7 +41,7 @@ export class OtlpSink implements LogSink {
     const { url, headers, compression, timeout } = this.#target
     const text = `${this.#before}${lines.join(',')}${this.#after}`
     const isCompressed = compression === 'gzip'
-    const { Agent, request } = await import('undici') // it takes long to load: not before there is a line
+    const { Agent, request } = (await import('undici')).default // it takes long to load: not before there is a line
     this.#dispatcher ??= new Agent({ headersTimeout: timeout, bodyTimeout: timeout, connect: { timeout } })
     const answer = await request(url, {
       dispatcher: this.#dispatcher,
