@@ -1,6 +1,5 @@
 import { installPackages } from './process/system-programs.ts'
-import { closingLines } from './test/counts.ts'
-import { runJest } from './test/jest.ts'
+import { runTests } from './test/jest.ts'
 
 /*
  * Makes the disk image and boots it in QEMU by BIOS and by UEFI, until the gateway in it answers: some minutes where
@@ -13,6 +12,4 @@ const packages = [
 ]
 await installPackages(packages).catch((error: Error) => process.stderr.write(`${error.message}\n`))
 process.env.GATEHOUSE_TEST_IMAGE = '1'
-const counts = await runJest(['test/scripts/package/disk-image.test.ts'])
-process.stdout.write(`\n${closingLines(counts).join('\n')}\n`)
-process.exitCode = counts.failed > 0 ? 1 : 0
+await runTests(['test/scripts/package/disk-image.test.ts'])

@@ -94,7 +94,7 @@ export interface HostDescription {
   readonly aptRepository?: AptRepository
   /**
    * Block device for /var/log/gateway: a path below /dev, or 'auto' for the first blank NVMe disk. A device that
-   * holds data is never formatted.
+   * holds data is never formatted. From 80 % on its oldest rotated logs are deleted, so that it never fills up.
    * @default none: logs stay on the root file system
    */
   readonly logDevice?: string

@@ -1,4 +1,6 @@
 import { type HostDescription, type HostFile, isGateway, serviceUnit } from './description.ts'
+import { logSpaceTimer } from './log-space.ts'
+import { logMountUnit } from './log-volume.ts'
 import { quote } from './shell.ts'
 
 /** On every host: takes off it what the deployment has put there, all of it or a role. */
@@ -103,7 +105,8 @@ leave_all() {
     $tables --wait -F GATEWAY && $tables --wait -X GATEWAY
   done
   stop_unit gateway-firewall.service
-  stop_unit var-log-gateway.mount
+  stop_unit ${logSpaceTimer}
+  stop_unit ${logMountUnit}
   remove_packages || return
   remove_files /
   systemctl daemon-reload

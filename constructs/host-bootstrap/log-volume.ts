@@ -1,4 +1,5 @@
 import { type HostDescription, type HostFile, logDirectory } from './description.ts'
+import { logSpaceFiles, startLogSpaceWatch } from './log-space.ts'
 import { quote } from './shell.ts'
 
 const label = 'gateway-logs'
@@ -17,11 +18,14 @@ Options=noatime,nodev,nosuid,noexec
 WantedBy=local-fs.target
 `
 
-/** The unit that mounts the log volume; nothing without one. */
+/** The unit that mounts the log volume, and what watches its size; nothing without one. */
 export const logVolumeFiles = (host: HostDescription): HostFile[] =>
   host.logDevice === undefined
     ? []
-    : [{ path: `/etc/systemd/system/${logMountUnit}`, mode: '0644', owner: 'root:root', content: unit }]
+    : [
+        { path: `/etc/systemd/system/${logMountUnit}`, mode: '0644', owner: 'root:root', content: unit },
+        ...logSpaceFiles,
+      ]
 
 /**
  * Bash that stops, before anything is changed, where there is neither a log volume nor a blank device to make one of.
@@ -70,11 +74,12 @@ if [ -z "$(blkid --label ${label} || true)" ]; then
   say "log volume: making a file system on $log_disk"
   will_change
   mkfs.xfs -q -L ${label} -- "$log_disk"
-  udevadm settle
+  udevadm trigger --settle -- "$log_disk" # what it is called now is found by its label
 fi
 mkdir -p ${logDirectory}
 systemctl daemon-reload
 mountpoint --quiet ${logDirectory} || will_change
 systemctl enable --now --quiet ${logMountUnit} || fail 'the log volume did not mount: journalctl -u ${logMountUnit}'
 chown gateway:adm ${logDirectory}
-chmod 0750 ${logDirectory}`
+chmod 0750 ${logDirectory}
+${startLogSpaceWatch}`

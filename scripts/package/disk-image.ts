@@ -41,6 +41,17 @@ function identifier(version: string, part: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
+/** What programs take for the time, and nothing of where and by whom they are run. */
+const reproducibleEnvironment = (time: number): NodeJS.ProcessEnv => ({
+  PATH: process.env.PATH,
+  HOME: '/root',
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(TMPDIR|.*_proxy)$/i.test(name))),
+  LC_ALL: 'C.UTF-8',
+  TZ: 'UTC',
+  SOURCE_DATE_EPOCH: `${time}`,
+  E2FSPROGS_FAKE_TIME: `${time}`,
+})
+
 export interface DiskImageOptions {
   /** Where the image is put. */
   readonly path: string
@@ -53,7 +64,8 @@ export interface DiskImageOptions {
 
 /**
  * Makes a raw disk image (GPT) for amd64 that boots by BIOS and UEFI, as a hypervisor starts it and AWS imports it
- * (VM Import, format RAW): a sparse file of 2 GiB. No mount and no loop device is needed, but root is.
+ * (VM Import, format RAW): a sparse file of 2 GiB. No mount and no loop device is needed, but root is. The same packages,
+ * ours and those that the distribution has at the moment, give the same bytes.
  * @throws Error that says what is missing, or which step failed
  */
 export async function makeDiskImage({
@@ -67,13 +79,14 @@ export async function makeDiskImage({
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-disk-'))
   const disk = `${path}.new`
   try {
-    await makeRootFileSystem(join(folder, 'root'), package_, time)
+    const env = reproducibleEnvironment(time)
+    await makeRootFileSystem(join(folder, 'root'), package_, time, env)
     await rm(disk, { force: true })
     await (await open(disk, 'wx', 0o644)).close()
     await truncate(disk, diskSize * mebibyte)
     await writePartitionTable(disk, version)
-    await writeRoot(disk, join(folder, 'root'), version, time)
-    await writeEsp(disk, folder, version)
+    await writeRoot(disk, join(folder, 'root'), version, time, env)
+    await writeEsp(disk, folder, version, env)
     await writeBiosLoader(disk, folder)
     await rename(disk, path)
   } finally {
@@ -98,24 +111,48 @@ async function writePartitionTable(disk: string, version: string): Promise<void>
   await started
 }
 
-async function writeRoot(disk: string, root: string, version: string, time: number): Promise<void> {
+async function writeRoot(
+  disk: string,
+  root: string,
+  version: string,
+  time: number,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
   const [start, size] = layout.root
   const id = identifier(version, 'root')
-  const extended = `offset=${start * mebibyte},root_owner=0:0,hash_seed=${identifier(version, 'hash')}`
+  const offset = start * mebibyte
+  const extended = `offset=${offset},root_owner=0:0,hash_seed=${identifier(version, 'hash')}`
   const options = ['-q', '-F', '-L', rootLabel, '-U', id, '-d', root, '-E', extended]
-  await run('mkfs.ext4', [...options, disk, `${size}M`], {
-    env: { ...process.env, E2FSPROGS_FAKE_TIME: `${time}` },
-    timeout: 300_000,
-  })
+  await run('mkfs.ext4', [...options, disk, `${size}M`], { env, timeout: 300_000 })
+  await settleTimes(`${disk}?offset=${offset}`, time, env)
 }
 
-async function writeEsp(disk: string, folder: string, version: string): Promise<void> {
+/** `mkfs.ext4 -d` takes over when inodes were last changed and read where they came from, which nobody can set there. */
+async function settleTimes(fileSystem: string, time: number, env: NodeJS.ProcessEnv): Promise<void> {
+  const { stdout } = await run('dumpe2fs', ['-h', fileSystem], { env })
+  const count = (what: string) => Number(new RegExp(`^${what}: +(\\d+)$`, 'm').exec(stdout)?.[1])
+  const used = count('Inode count') - count('Free inodes')
+  const settle = run('debugfs', ['-w', '-f', '-', fileSystem], { env, maxBuffer: 16_777_216 })
+  // A file system that nothing was ever deleted from has its inodes one after the other.
+  for (let inode = 1; inode <= used; inode++)
+    for (const field of ['atime', 'ctime'])
+      settle.child.stdin?.write(`set_inode_field <${inode}> ${field} @${time}\n`)
+  settle.child.stdin?.end()
+  await settle
+}
+
+async function writeEsp(
+  disk: string,
+  folder: string,
+  version: string,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
   const [start, size] = layout.esp
   const esp = join(folder, 'esp.img')
   const serial = identifier(version, 'esp').slice(0, 8)
   await run('mkfs.vfat', ['--invariant', '-n', espName, '-i', serial, '-C', esp, `${size * 1_024}`])
-  await run('mmd', ['-i', esp, '::/EFI', '::/EFI/BOOT'])
-  await run('mcopy', ['-i', esp, await makeUefiLoader(folder), '::/EFI/BOOT/BOOTX64.EFI'])
+  await run('mmd', ['-i', esp, '::/EFI', '::/EFI/BOOT'], { env })
+  await run('mcopy', ['-i', esp, await makeUefiLoader(folder), '::/EFI/BOOT/BOOTX64.EFI'], { env })
   await run('dd', [`if=${esp}`, `of=${disk}`, 'bs=1M', `seek=${start}`, 'conv=notrunc,sparse', 'status=none'])
 }
 

@@ -6,6 +6,14 @@ import {
 } from '../../constructs/host-bootstrap/description.ts'
 import type { MaintainerScript } from './debian-package.ts'
 
+const library = '/usr/lib/gateway'
+
+/**
+ * A process loads parts of its program when it first needs them, and may run on for long after an upgrade: the parts of
+ * the version before are kept here while the package is unpacked, and beside the new ones until the next upgrade.
+ */
+const kept = `${library}/before`
+
 const head = '#!/bin/sh\nset -e\n'
 
 /**
@@ -13,9 +21,26 @@ const head = '#!/bin/sh\nset -e\n'
  * who disables it finds it disabled after the next upgrade. An upgrade lets a new process take over from the one that
  * runs; where that fails, the old one goes on and the upgrade stands.
  */
-export const maintainerScripts: Record<Exclude<MaintainerScript, 'preinst'>, string> = {
+export const maintainerScripts: Record<MaintainerScript, string> = {
+  preinst: `${head}
+if [ "$1" = upgrade ] && [ -d ${library} ]; then
+  owned=$(dpkg-query --listfiles gateway-runtime)
+  rm -rf ${kept}
+  mkdir ${kept}
+  for part in ${library}/part-*.mjs; do
+    case $owned in
+      *"$part"*) ln "$part" ${kept}/ ;;
+      *) rm -f "$part" ;;
+    esac
+  done
+fi
+`,
   postinst: `${head}
 [ "$1" = configure ] || [ "$1" = abort-upgrade ] || exit 0
+for part in ${kept}/part-*.mjs; do
+  [ ! -e "$part" ] || [ -e "${library}/\${part##*/}" ] || mv "$part" ${library}/
+done
+rm -rf ${kept}
 systemd-sysusers gateway.conf
 # The service writes accepted changes back. No links: who may write into the folder must not choose what is given away.
 find ${configurationDirectory} -maxdepth 1 -name '*.yaml' -type f -links 1 -user root -exec chown -h ${serviceUser}:${serviceUser} {} +
@@ -44,6 +69,7 @@ fi
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
   deb-systemd-invoke stop ${serviceUnit} >/dev/null || true
 fi
+[ "$1" != remove ] || rm -rf ${library}/part-*.mjs ${kept}
 `,
   postrm: `${head}
 if [ -d /run/systemd/system ]; then

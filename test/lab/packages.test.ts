@@ -151,6 +151,9 @@ gateway-cli plugins add rate-limiting –config “limit=100000, period=second�
     const state = 'systemctl show -p MainPID --value gateway-service; cat /etc/gateway/*.yaml'
     const [oldPid, ...oldFiles] = (await expectDone(state)).split('\n')
     await publish('1.1.0')
+    // As if the version that runs had a part that the next one has not, and had left one of the version before it.
+    await expectDone(`cd /usr/lib/gateway; touch part-RUNNING1.mjs part-EARLIER1.mjs
+echo /usr/lib/gateway/part-RUNNING1.mjs >>/var/lib/dpkg/info/gateway-runtime.list`)
     const clients = load(`http://${host.address}/v1/api`, 4)
     await expectDone('apt-get update && apt-get install -y gateway-runtime')
     const { failures, answered } = await clients.stop()
@@ -161,6 +164,9 @@ gateway-cli plugins add rate-limiting –config “limit=100000, period=second�
     expect(newFiles).toEqual(oldFiles)
     expect(newPid).not.toBe(oldPid)
     expect(await expectDone('systemctl is-active gateway-service')).toBe('active\n')
+    expect(await expectDone('cd /usr/lib/gateway; ls | grep -e RUNNING1 -e EARLIER1 -e before')).toBe(
+      'part-RUNNING1.mjs\n',
+    )
   })
 
   onHost('starts the service again when it hangs', async () => {

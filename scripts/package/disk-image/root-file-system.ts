@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -58,8 +58,14 @@ const ofOneMachine = 'rm -f etc/ssh/ssh_host_* var/lib/dbus/machine-id && : >etc
  * Makes the file system of the disk image in a folder: the distribution's packages and one of ours. Needs root.
  * @param package_ - path of the package `gateway-runtime`
  * @param time - newest modification time that a file has, in seconds since 1970
+ * @param environment - of the programs that make it
  */
-export async function makeRootFileSystem(folder: string, package_: string, time: number): Promise<void> {
+export async function makeRootFileSystem(
+  folder: string,
+  package_: string,
+  time: number,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
   const release = /^VERSION_CODENAME=(\w+)/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1] ?? 'stable'
   const hooks = [
     `--customize-hook=copy-in ${package_} /var/cache`,
@@ -69,8 +75,9 @@ export async function makeRootFileSystem(folder: string, package_: string, time:
   ]
   await rm(folder, { recursive: true, force: true })
   const options = ['--variant=apt', '--format=directory', `--include=${packages.join(',')}`, ...hooks]
-  const env = { ...process.env, SOURCE_DATE_EPOCH: `${time}`, DEBIAN_FRONTEND: 'noninteractive' }
-  await run('mmdebstrap', [...options, release, folder], {
+  const env = { ...environment, DEBIAN_FRONTEND: 'noninteractive' }
+  const withUmask = ['-c', 'umask 022 && exec "$@"', 'sh']
+  await run('sh', [...withUmask, 'mmdebstrap', ...options, release, folder], {
     env,
     timeout: 900_000,
     maxBuffer: 16_777_216,
@@ -81,7 +88,12 @@ export async function makeRootFileSystem(folder: string, package_: string, time:
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true })
     await writeFile(join(folder, path), content)
+    // Whatever the umask is.
+    await chmod(dirname(join(folder, path)), 0o755)
+    await chmod(join(folder, path), 0o644)
   }
+  const clamp = ['touch', '--no-dereference', `--date=@${time}`, '{}', '+']
+  await run('find', [folder, '-newermt', `@${time}`, '-exec', ...clamp])
 }
 
 export const espName = espLabel

@@ -313,6 +313,8 @@ describe('the units', () => {
       const complaints = stderr.split('\n').filter((line) => line !== '')
       expect(units.map((unit) => basename(unit)).sort()).toEqual([
         'gateway-firewall.service',
+        'gateway-log-space.service',
+        'gateway-log-space.timer',
         'var-log-gateway.mount',
       ])
       // What they start is not installed here, nor are its manual pages.

@@ -1,8 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { allocatedBytes, whyNoDiskImage } from '../../../scripts/package/disk-image.ts'
+import { allocatedBytes, makeDiskImage, whyNoDiskImage } from '../../../scripts/package/disk-image.ts'
 import { makePackages } from '../../../scripts/package/make-packages.ts'
 import { findProgram } from '../../../scripts/process/system-programs.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -56,9 +58,34 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true, force: true })
 })
 
+const sumOf = async (path: string) => {
+  const sum = createHash('sha256')
+  for await (const part of createReadStream(path)) sum.update(part)
+  return sum.digest('hex')
+}
+
 describe('the disk image', () => {
   withImage('takes less than 1 GiB of the 2 GiB that it spans', async () => {
     expect(await allocatedBytes(image)).toBeLessThan(2 ** 30)
+  })
+
+  withImage('is the same, byte for byte, made in another folder, time zone and language', async () => {
+    const other = join(folder, 'other')
+    await mkdir(other)
+    const name = 'gateway-runtime_1.2.3_amd64.deb'
+    await copyFile(join(folder, 'out/apt/pool/main/g/gateway-runtime', name), join(other, name))
+    const before = { ...process.env }
+    Object.assign(process.env, { TZ: 'Asia/Tokyo', LANG: 'de_DE.UTF-8', TMPDIR: other })
+    const umask = process.umask(0o077)
+    try {
+      const path = join(other, 'again.raw')
+      await makeDiskImage({ path, package: join(other, name), version: '1.2.3', time: 1_700_000_000 })
+      expect(await sumOf(path)).toBe(await sumOf(image))
+      await rm(path)
+    } finally {
+      process.umask(umask)
+      process.env = before
+    }
   })
 
   for (const firmware of ['BIOS', 'UEFI'] as const) {

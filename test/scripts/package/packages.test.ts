@@ -105,7 +105,7 @@ COMP_WORDS=(gateway-cli --config /x routes a); COMP_CWORD=4; _gateway_cli; echo 
   test('has shell scripts that shellcheck accepts', async () => {
     const control = join(folder, 'control')
     run('dpkg-deb', '--control', runtime, control)
-    const scripts = ['postinst', 'prerm', 'postrm'].map((name) => join(control, name))
+    const scripts = ['preinst', 'postinst', 'prerm', 'postrm'].map((name) => join(control, name))
     for (const script of scripts) expect(spawnSync('sh', ['-n', script]).status).toBe(0)
     if (!(await findProgram('shellcheck'))) return
     const all = [...scripts, join(folder, 'root/usr/lib/gateway/take-over')]
