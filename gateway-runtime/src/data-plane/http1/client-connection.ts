@@ -8,7 +8,8 @@ import { type Problem, problem, problemBody } from '../problem.ts'
 import { newRequestId } from '../request-id.ts'
 import { RequestPipeline } from '../request-pipeline.ts'
 import type { Deadline } from '../timer-wheel.ts'
-import type { WorkerContext } from '../worker-context.ts'
+import { drainGrace, type WorkerContext } from '../worker-context.ts'
+import { fieldLine } from './field-lines.ts'
 import { type MessageHandler, type MessageHead, ParseError, Parser, parserType } from './parser.ts'
 import { HeadRefused, readRequestHead } from './request-head.ts'
 import { currentDateLine, responseHeadText, statusLine } from './response-head-text.ts'
@@ -18,12 +19,8 @@ type Phase = 'idle' | 'head' | 'body' | 'response' | 'tunnel' | 'lingering'
 type BodyFraming = 'none' | 'length' | 'chunked' | 'until-close'
 
 // One for all connections of a thread: what is read is parsed, and passed on or copied, before the next read.
-/** For the first request of a client that connected just before the end, in milliseconds. */
-const lastRequestGrace = 1_000
-
 const readBuffer = Buffer.allocUnsafeSlow(65_536)
 const lingerTime = 2_000
-const lineEnd = '\r\n'
 const mostDiscarded = 65_536 // of a body after its answer; past it, closing is cheaper than reading on
 const parseProblems = {
   malformed: [400, 'malformed-request'],
@@ -91,7 +88,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   drain(): void {
     this.#keepAlive = false
     if (this.#pipeline || this.#parser.midMessage) return
-    this.#context.wheel.set(this, lastRequestGrace)
+    this.#context.wheel.set(this, drainGrace)
   }
 
   get tunnel(): ClientTunnel {
@@ -307,7 +304,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   #ownFields(exchange: Exchange): string {
     let text = `x-request-id: ${exchange.requestId}\r\n`
     for (const { lines } of exchange.fixedFields) text += lines
-    for (const [{ start }, value] of exchange.extraFields) text += start + value + lineEnd
+    for (const [name, value] of exchange.extraFields) text += fieldLine(name, value)
     if (!this.#keepAlive) text += 'connection: close\r\n'
     else if (exchange.head.version === 10) text += 'connection: keep-alive\r\n'
     return `${text}\r\n`

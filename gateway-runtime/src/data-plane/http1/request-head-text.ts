@@ -1,25 +1,11 @@
 import type { Exchange } from '../exchange.ts'
-import { type FieldSink, writeRequestFields } from '../fields.ts'
-import type { HeaderName } from './header-name.ts'
-
-const lineEnd = '\r\n'
-
-class Lines implements FieldSink {
-  text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-
-  field(name: HeaderName, value: string): void {
-    this.text += name.start + value + lineEnd
-  }
-}
+import { writeRequestFields } from '../fields.ts'
+import { FieldLines } from './field-lines.ts'
 
 /** The head of a request as an HTTP/1.1 target is sent it (RFC 9112 section 3). */
 export function requestHeadText(exchange: Exchange, authority: string, path: string): string {
   const { head } = exchange
-  const lines = new Lines(`${head.method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n`)
+  const lines = new FieldLines(`${head.method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n`)
   writeRequestFields(exchange, lines)
   if (exchange.tunnel !== undefined)
     return `${lines.text}connection: upgrade\r\nupgrade: ${exchange.tunnel}\r\n\r\n`

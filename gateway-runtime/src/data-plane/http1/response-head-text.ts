@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Exchange } from '../exchange.ts'
-import { type FieldSink, writeResponseFields } from '../fields.ts'
-import type { HeaderName } from './header-name.ts'
+import { writeResponseFields } from '../fields.ts'
+import { FieldLines } from './field-lines.ts'
 import type { MessageHead } from './parser.ts'
 
 const statusLines = new Map<number, string>()
@@ -29,23 +29,9 @@ export function currentDate(): string {
 
 export const currentDateLine = (): string => `date: ${currentDate()}\r\n`
 
-const lineEnd = '\r\n'
-
-class Lines implements FieldSink {
-  text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-
-  field(name: HeaderName, value: string): void {
-    this.text += name.start + value + lineEnd
-  }
-}
-
 /** Status line and fields of an upstream's answer, with Date where it is the final one; without framing and without the empty line. */
 export function responseHeadText(head: MessageHead, exchange?: Pick<Exchange, 'hides'>): string {
-  const lines = new Lines(statusLine(head.status))
+  const lines = new FieldLines(statusLine(head.status))
   const isDated = writeResponseFields(head, lines, exchange) || head.status < 200
   return isDated ? lines.text : lines.text + currentDateLine()
 }

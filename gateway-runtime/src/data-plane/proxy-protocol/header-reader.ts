@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Deadline } from '../timer-wheel.ts'
-import type { WorkerContext } from '../worker-context.ts'
+import { drainGrace, type WorkerContext } from '../worker-context.ts'
 import type { ConnectionEnds } from './connection-ends.ts'
 import { type ProxyHeader, ProxyHeaderError, parseProxyHeader } from './header-parser.ts'
 
@@ -12,8 +12,6 @@ export interface HeaderReaderEvents {
   /** The client has gone. */
   onGone(): void
 }
-
-const drainGrace = 1_000
 
 /** Reads the PROXY header of a connection, within the time for a head of a request. */
 export class ProxyHeaderReader implements Deadline {
