@@ -64,8 +64,6 @@ const quietAfter = 2_000
 const longestDenial = 30_000
 // So long after the store came back other nodes may not yet have told what they let pass without it.
 const settlingTime = 2_000
-// Of a window that the store was asked about, a node lets pass only what it has leased; after so long its share.
-const patience = 5_000
 const unlimited = 1 << 30
 
 /**
@@ -331,7 +329,7 @@ export class LeaseKeeper {
         const slot = leases.slot(window, number)
         if (slot.number !== number) slot.span(start, end)
         slot.begin(number)
-        const granted = this.#allow(slot, limit, at - (this.#groups[key.group]!.failingSince ?? at))
+        const granted = this.#allow(slot, limit)
         slot.left += granted
         if (this.#options.withoutStore !== 'open') slot.claim += granted
         if (granted > 0) key.unreported = true
@@ -342,19 +340,19 @@ export class LeaseKeeper {
   }
 
   /** How many more requests of a window the node may let pass without asking. */
-  #allow(slot: Slot, { limit }: LimitWindow, failingFor: number): number {
+  #allow(slot: Slot, { limit }: LimitWindow): number {
     const { withoutStore, nodes } = this.#options
     if (withoutStore === 'closed') return 0
     if (withoutStore === 'open') return slot.left > 0 ? 0 : unlimited
     const { id, all } = nodes()
     const share = (whole: number) =>
       Math.floor(whole / all.length) + Number(all.indexOf(id) < whole % all.length)
-    const most = share(limit) - slot.claim
-    if (slot.free < 0) return Math.max(most, 0)
-    if (failingFor < patience) return 0
-    const part = share(slot.free)
-    slot.free = 0
-    return Math.max(Math.min(most, part), 0)
+    const most = Math.max(share(limit) - slot.claim, 0)
+    if (slot.free < 0) return most
+    // Of a window that the store was asked about, no more than nobody had leased then.
+    const granted = Math.min(most, slot.free)
+    slot.free -= granted
+    return granted
   }
 
   #wantsExchange(key: Key, now: number): boolean {

@@ -30,8 +30,8 @@ const scarce: Appetite = {
 }
 
 /**
- * Where there is plenty: what comes until the end of the window, or in as long as it takes until a node may use its share
- * without the store and so long again, and some more. So a store that goes away is not felt below the limit.
+ * Where there is plenty: what comes until the end of the window, or in ten seconds, and some more. So a store that goes
+ * away is not felt below the limit.
  */
 const plenty = (spare: number): Appetite => {
   const withSpare = (count: number, spares: number) => (count === 0 ? 0 : count + spares * spare)
