@@ -3,17 +3,24 @@ import { dirname } from 'node:path'
 
 const flushBytes = 65_536
 const flushInterval = 200
+const usualPending = 131_072
 const mostPending = 8_388_608
+const newline = 0x0a
 
 /**
  * Appends lines to a file, off the request path: lines are collected and written together, at least five times a
  * second. What a slow or full disk does not take in time is dropped and counted, never waited for. Several threads
- * may append to one file: each write holds whole lines, and O_APPEND keeps them apart.
+ * may append to one file: each write holds whole lines, and O_APPEND keeps them apart. Lines become bytes at once:
+ * one long string of them would be put together from thousands of pieces that have left the cache of the processor.
  */
 export class LogFile {
   readonly #path: string
   #descriptor: number
-  #lines = ''
+  #lines: Buffer = Buffer.allocUnsafeSlow(usualPending)
+  /** Bytes of `#lines` that are in use. */
+  #length = 0
+  /** Takes the place of the lines that are being written. */
+  #spare: Buffer | undefined
   #isWriting = false
   #dropped = 0
   readonly #timer: NodeJS.Timeout
@@ -34,12 +41,15 @@ export class LogFile {
 
   /** Takes a line in ASCII that ends with a newline. */
   append(line: string): void {
-    if (this.#lines.length + line.length > mostPending) {
+    const length = this.#length + line.length
+    if (length > mostPending) {
       this.#dropped++
       return
     }
-    this.#lines += line
-    if (this.#lines.length > flushBytes) this.#flush()
+    if (length > this.#lines.length) this.#grow(length)
+    this.#lines.write(line, this.#length, 'latin1')
+    this.#length = length
+    if (length > flushBytes) this.#flush()
   }
 
   /** Goes on in a new file of the same name: the old one was moved away. */
@@ -51,13 +61,13 @@ export class LogFile {
   }
 
   flushSync(): void {
-    if (this.#lines === '' || this.#isWriting) return
-    const lines = this.#lines
-    this.#lines = ''
+    if (this.#length === 0 || this.#isWriting) return
+    const length = this.#length
+    this.#length = 0
     try {
-      writeSync(this.#descriptor, lines, null, 'latin1')
+      writeSync(this.#descriptor, this.#lines, 0, length)
     } catch {
-      this.#countDropped(lines)
+      this.#countDropped(this.#lines, length)
     }
   }
 
@@ -69,18 +79,29 @@ export class LogFile {
     closeSync(this.#descriptor)
   }
 
+  #grow(length: number): void {
+    const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(length, 2 * this.#lines.length), mostPending))
+    this.#lines.copy(grown, 0, 0, this.#length)
+    this.#lines = grown
+  }
+
   #flush(): void {
-    if (this.#lines === '' || this.#isWriting) return
+    if (this.#length === 0 || this.#isWriting) return
     const lines = this.#lines
-    this.#lines = ''
+    const length = this.#length
+    this.#lines = this.#spare ?? Buffer.allocUnsafeSlow(usualPending)
+    this.#spare = undefined
+    this.#length = 0
     this.#isWriting = true
-    write(this.#descriptor, lines, null, 'latin1', (error) => {
+    write(this.#descriptor, lines, 0, length, null, (error) => {
       this.#isWriting = false
-      if (error) this.#countDropped(lines)
+      if (lines.length === usualPending) this.#spare = lines
+      if (error) this.#countDropped(lines, length)
     })
   }
 
-  #countDropped(lines: string): void {
-    this.#dropped += lines.split('\n').length - 1
+  #countDropped(lines: Buffer, length: number): void {
+    for (let end = lines.indexOf(newline); end >= 0 && end < length; end = lines.indexOf(newline, end + 1))
+      this.#dropped++
   }
 }
