@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchChanges, changesTable } from './bench/changes.ts'
 import { chart } from './bench/chart.ts'
+import { benchInGroups } from './bench/groups.ts'
 import { markdown } from './bench/markdown.ts'
+import { nginxCache } from './bench/peers/nginx.ts'
 import { peers, peersNamed } from './bench/peers.ts'
-import { ordinaryPeers, pluginPeers, withoutPlugins } from './bench/plugins.ts'
+import { cachePeers, ordinaryPeers, pluginPeers, withoutPlugins } from './bench/plugins.ts'
 import { reloadPeers, steady } from './bench/reload.ts'
 import { differenceTable, figureTable, type Report, ratioTable, remarks } from './bench/report.ts'
 import { benchRouter, routerTable } from './bench/router.ts'
-import { bench } from './bench/run.ts'
 import { type Scenario, scenarioNamed, scenarios } from './bench/scenarios.ts'
 import { benchStart, startTable } from './bench/start.ts'
 import { findTools, Skipped } from './bench/tools.ts'
@@ -66,7 +67,10 @@ function wholeNumber(option: 'rounds' | 'seconds', max: number): number {
 }
 
 function chosenScenarios(): readonly Scenario[] {
-  if (values.plugins) return [{ ...scenarioNamed('plugins'), name: 'plugins-each' }]
+  if (values.plugins) {
+    const title = 'small answers with each plugin, beside the gateway without any'
+    return [{ ...scenarioNamed('plugins'), name: 'plugins-each', title, credentials: true }]
+  }
   if (!values.all) return [scenarioNamed(values.scenario ?? 'small')]
   if (values.scenario) throw new Error('--all and --scenario: expected one of them')
   return scenarios
@@ -94,9 +98,10 @@ async function write(report: Report): Promise<void> {
 
 async function compareProxies(rounds: number, seconds: number): Promise<void> {
   const chosen = chosenScenarios()
-  const comparedIn = ({ apiKey, reloads }: Scenario) => {
+  const comparedIn = ({ apiKey, reloads, cached }: Scenario) => {
     if (values.plugins) return { peers: pluginPeers, base: withoutPlugins.name }
     if (apiKey) return { peers: ordinaryPeers, base: withoutPlugins.name }
+    if (cached) return { peers: cachePeers, base: nginxCache.name }
     if (reloads) return { peers: reloadPeers, base: steady.name }
     return { peers: values.peers === undefined ? peers : peersNamed(values.peers), base: 'nginx' }
   }
@@ -105,7 +110,7 @@ async function compareProxies(rounds: number, seconds: number): Promise<void> {
   const reports: Report[] = []
   for (const scenario of chosen) {
     try {
-      const report = await bench({
+      const report = await benchInGroups({
         tools,
         scenario,
         ...comparedIn(scenario),

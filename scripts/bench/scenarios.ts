@@ -19,6 +19,10 @@ export interface Scenario {
   readonly routes: number
   /** Whether requests have an API key, and the gateway the plugins that ask for it. */
   readonly apiKey?: true
+  /** Whether requests have all that plugins may ask of a client. */
+  readonly credentials?: true
+  /** Whether answers come from the proxy's cache. */
+  readonly cached?: true
   /** Whether the gateway is compared with itself, while its configuration changes. */
   readonly reloads?: true
 }
@@ -61,6 +65,7 @@ export const scenarios: readonly Scenario[] = [
     title: 'small answers with the plugins of an ordinary API, beside the gateway without any',
     apiKey: true,
   },
+  { ...usual, name: 'cache', title: 'small answers from the cache', cached: true },
   {
     ...usual,
     name: 'reload',

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { clientFields } from './credentials.ts'
 import type { LoadOptions, LoadResult } from './load.ts'
 import { apiKey, pathOf, type Scenario } from './scenarios.ts'
 
@@ -32,23 +33,30 @@ request = function()
 end
 `
 
-const withKey = `
-wrk.headers['apikey'] = '${apiKey}'
-`
+const withFields = (fields: Readonly<Record<string, string>>) =>
+  Object.entries(fields)
+    .map(([name, value]) => `wrk.headers['${name}'] = '${value}'\n`)
+    .join('')
 
-const scriptOf = ({ uploadBytes, routes, apiKey: hasKey }: Scenario) =>
-  [
+async function scriptOf(scenario: Scenario): Promise<string> {
+  const { uploadBytes, routes, apiKey: hasKey, credentials } = scenario
+  return [
     report,
     uploadBytes ? upload(uploadBytes) : '',
     routes > 1 ? eachRoute(routes) : '',
-    hasKey ? withKey : '',
+    credentials
+      ? withFields(await clientFields(pathOf(scenario)))
+      : hasKey
+        ? withFields({ apikey: apiKey })
+        : '',
   ].join('')
+}
 
 /** Sends HTTP/1.1 requests on each connection as fast as they are answered. */
 export async function loadWithWrk(options: LoadOptions): Promise<LoadResult> {
   const { scenario, port, seconds } = options
   const script = join(options.directory, 'wrk.lua')
-  await writeFile(script, scriptOf(scenario))
+  await writeFile(script, await scriptOf(scenario))
   const [file, ...args] = options.pin
   const { stdout } = await run(
     file,

@@ -5,8 +5,9 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import { distribution } from '../../build/bundle.ts'
 import { freePorts } from '../../process/free-port.ts'
 import { startGatewayProcess } from '../../process/gateway.ts'
+import { consumerCredentials } from '../credentials.ts'
 import type { Peer, PeerSetup } from '../peer.ts'
-import { apiKey, routePrefixes } from '../scenarios.ts'
+import { routePrefixes } from '../scenarios.ts'
 
 /** Routes in a file: the gateway reads files of up to 1 MiB. */
 const routesPerFile = 5_000
@@ -14,24 +15,40 @@ const routesPerFile = 5_000
 /** A limit that rejects nothing: what all peers have. */
 const usualPlugins = [{ name: 'rate-limiting', config: { limit: 1_000_000, period: 'second' } }]
 
+type PluginConfig = Readonly<Record<string, unknown>>
+
 export interface BenchPlugin {
   readonly name: string
-  readonly config?: Readonly<Record<string, unknown>>
+  /** Where it depends on what the benchmark has started: how it is made of that. */
+  readonly config?: PluginConfig | ((setup: PeerSetup) => PluginConfig | Promise<PluginConfig>)
 }
 
 const needsRedis = (plugins: readonly BenchPlugin[]) =>
-  plugins.some(({ config }) => config?.sync === 'cluster')
+  plugins.some(({ config }) => typeof config === 'object' && config.sync === 'cluster')
+
+const configured = ({ name, config }: BenchPlugin, setup: PeerSetup) =>
+  Promise.resolve(typeof config === 'function' ? config(setup) : config).then((made) => ({
+    name,
+    ...(made && { config: made }),
+  }))
 
 /** The gateway as it is built, with one worker. */
 export const gateway: Peer = gatewayWith('gateway', usualPlugins)
 
-/** The gateway with other plugins, under a name of its own. */
-export function gatewayWith(name: string, plugins: readonly BenchPlugin[]): Peer {
+/**
+ * The gateway with other plugins, under a name of its own.
+ * @param problem - why it cannot be had on this machine; undefined when it can
+ */
+export function gatewayWith(
+  name: string,
+  plugins: readonly BenchPlugin[],
+  problem: () => string | undefined = () => undefined,
+): Peer {
   return {
     name,
     leavesOut: [],
     version: async () => `${packageJson.version} on Node.js ${process.version.slice(1)}`,
-    cannot: (_, tools) => (needsRedis(plugins) && !tools.redis ? 'redis-server is not installed' : undefined),
+    cannot: (_, tools) => (needsRedis(plugins) && !tools.redis ? 'redis-server is not installed' : problem()),
     async start(setup) {
       const [adminPort, statusPort] = (await freePorts(2)) as [number, number]
       const configDirectory = join(setup.directory, 'config')
@@ -61,13 +78,14 @@ const program = (profileDirectory: string | undefined) =>
 
 async function writeConfiguration(
   directory: string,
-  { scenario, port, upstreamPort, certificate, redis }: PeerSetup,
+  setup: PeerSetup,
   {
     adminPort,
     statusPort,
     plugins,
   }: { adminPort: number; statusPort: number; plugins: readonly BenchPlugin[] },
 ): Promise<void> {
+  const { scenario, port, upstreamPort, certificate, redis } = setup
   const tls = { protocol: 'https', ...certificate, http2: scenario.protocol === 'h2' }
   const configuration = {
     listeners: [{ host: '127.0.0.1', port, ...(scenario.protocol !== 'http' && tls) }],
@@ -78,8 +96,8 @@ async function writeConfiguration(
     ...(redis !== undefined && needsRedis(plugins) && { redis: { cluster: [redis] } }),
     limits: { connection_requests: 1_000_000_000, idle_timeout: '600s' },
     services: [{ name: 'orders', url: `http://127.0.0.1:${upstreamPort}` }],
-    consumers: [{ name: 'bench', groups: ['bench'], credentials: { 'key-auth': [{ key: apiKey }] } }],
-    plugins,
+    consumers: [{ name: 'bench', groups: ['bench'], credentials: await consumerCredentials() }],
+    plugins: await Promise.all(plugins.map((plugin) => configured(plugin, setup))),
   }
   await writeFile(join(directory, 'config.yaml'), stringify(configuration))
   const routes = routePrefixes(scenario).map((prefix, index) => ({

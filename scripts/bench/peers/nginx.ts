@@ -5,22 +5,29 @@ import { routePrefixes } from '../scenarios.ts'
 import { versionOf } from '../tools.ts'
 
 /** nginx, that the others are held against. Bodies are streamed, as the others do, and never go to disk. */
-export const nginx: Peer = {
-  name: 'nginx',
-  leavesOut: [],
-  version: async (tools) => (await versionOf(tools.nginx, '-v')).replace(/^.*nginx\//, ''),
-  cannot: () => undefined,
-  start: ({ scenario, tools, pin, directory, port, ...setup }) =>
-    startNginx({
-      name: 'nginx',
-      nginx: tools.nginx,
-      pin,
-      directory,
-      port,
-      secure: scenario.protocol !== 'http',
-      connections: Math.max(4_096, scenario.connections + 1_000),
-      http: configuration({ scenario, tools, pin, directory, port, ...setup }),
-    }),
+export const nginx: Peer = nginxNamed('nginx')
+
+/** nginx with its proxy_cache: answers from memory of the system, as its files are read from there. */
+export const nginxCache: Peer = nginxNamed('nginx-cache')
+
+function nginxNamed(name: string): Peer {
+  return {
+    name,
+    leavesOut: [],
+    version: async (tools) => (await versionOf(tools.nginx, '-v')).replace(/^.*nginx\//, ''),
+    cannot: () => undefined,
+    start: ({ scenario, tools, pin, directory, port, ...setup }) =>
+      startNginx({
+        name: 'nginx',
+        nginx: tools.nginx,
+        pin,
+        directory,
+        port,
+        secure: scenario.protocol !== 'http',
+        connections: Math.max(4_096, scenario.connections + 1_000),
+        http: configuration({ scenario, tools, pin, directory, port, ...setup }),
+      }),
+  }
 }
 
 function configuration({ scenario, directory, port, upstreamPort, certificate }: PeerSetup): string {
@@ -34,6 +41,7 @@ function configuration({ scenario, directory, port, upstreamPort, certificate }:
     ssl_certificate ${certificate.certificate};
     ssl_certificate_key ${certificate.key};
     ssl_protocols TLSv1.3;`
+  const cache = scenario.cached ? 'proxy_cache answers; proxy_cache_valid 200 1h;' : ''
   const locations = routePrefixes(scenario).map(
     (prefix) => `location ${prefix} { proxy_pass http://service; }`,
   )
@@ -43,6 +51,7 @@ function configuration({ scenario, directory, port, upstreamPort, certificate }:
     '"upstream":"$upstream_addr","upstream_duration":"$upstream_response_time","request_id":"$request_id",'
     '"agent":"$http_user_agent"}';
   access_log ${join(directory, 'access.log')} json buffer=64k flush=1s;
+  ${scenario.cached ? `proxy_cache_path ${join(directory, 'cache')} levels=1:2 keys_zone=answers:10m;` : ''}
   keepalive_requests 1000000000;
   keepalive_timeout 600s;
   client_max_body_size 100m;
@@ -55,6 +64,7 @@ function configuration({ scenario, directory, port, upstreamPort, certificate }:
   server {
     listen ${listen};${secure ? tls : ''}
     limit_req zone=client burst=1000000 nodelay;
+    ${cache}
     proxy_http_version 1.1;
     proxy_request_buffering off;
     proxy_max_temp_file_size 0;
