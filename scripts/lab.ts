@@ -6,8 +6,7 @@ import { layouts } from './lab/environment.ts'
 import { containerOf, hostKeyOf } from './lab/host.ts'
 import { abandonedLabs, keyFile, removeLab, startLab } from './lab/lab.ts'
 import { type LabRecord, readRecord } from './lab/record.ts'
-import { missingPackages, whyNoLab } from './lab/requirements.ts'
-import { installPackages } from './process/system-programs.ts'
+import { prepareForLab } from './lab/requirements.ts'
 import { step } from './terminal/progress.ts'
 import { table } from './terminal/table.ts'
 
@@ -28,15 +27,8 @@ const usage = `npm run lab -- up | deploy | status | ssh NAME [COMMAND…] | dow
   --json           status for programs
   --help           this text
 `
-async function prepare(): Promise<void> {
-  const reason = await whyNoLab()
-  if (reason) throw new Error(`hosts cannot be booted here: ${reason}`)
-  const missing = await missingPackages()
-  if (missing.length > 0) await installPackages(missing)
-}
-
 async function up(name: string, hosts: number): Promise<void> {
-  await prepare()
+  await prepareForLab()
   await step(`Boot ${hosts} hosts (the first time, make their file system: a minute)`, () =>
     startLab({ name, hosts, isOwned: false }),
   )
@@ -47,7 +39,7 @@ async function deploy(name: string, layout: string, hosts: number | undefined): 
   if (!(layout in layouts)) {
     throw new Error(`--layout: expected ${Object.keys(layouts).join(' or ')}, got ${JSON.stringify(layout)}`)
   }
-  await prepare()
+  await prepareForLab()
   const roles = layouts[layout as keyof typeof layouts]
   const deployment = await deployLab({
     name,

@@ -107,6 +107,16 @@ export function runOnHost(host: HostRecord, script: string): Promise<CommandResu
   })
 }
 
+/**
+ * The same for what must succeed; resolves with all it wrote.
+ * @throws Error with the name of the host and what was written
+ */
+export async function doOnHost(host: HostRecord, script: string): Promise<string> {
+  const { code, output } = await runOnHost(host, script)
+  if (code !== 0) throw new Error(`${host.name}: ${output.trim() || `exit code ${code}`}`)
+  return output
+}
+
 /** The process 1 of a host, as this machine numbers it; 0 where it has none. */
 function initOf(pid: number | undefined): number {
   try {

@@ -7,12 +7,14 @@ import {
   ask,
   awaitCertificates,
   onHosts,
+  shownCertificates,
   startTestLab,
   statusOf,
   type TestLab,
   underLoad,
   whyNoDeployment,
 } from './cluster.ts'
+import { note, writeFigures } from './figures.ts'
 import { publishAgain } from './repack.ts'
 
 const reason =
@@ -39,7 +41,10 @@ beforeAll(async () => {
   await awaitCertificates(testLab)
 }, 400_000)
 
-afterAll(() => testLab?.stop(), 60_000)
+afterAll(async () => {
+  await testLab?.stop()
+  writeFigures()
+}, 60_000)
 
 /**
  * What a host has on its disk, in its firewall and among its units, but logs, caches, the memory of programs, and the
@@ -78,12 +83,37 @@ const withPath = (path: string) => ({
 
 // Two edges, two gateways, three hosts of Redis, and one that waits: each test goes on where the one before ended.
 describe('a cluster of hosts', () => {
+  onLab('shows a new certificate on all nodes, without a failed request', async () => {
+    const old = await shownCertificates(testLab)
+    const { failures, answered } = await underLoad(testLab, async () => {
+      const renewed = await onHosts(lab, 'gateway-cli certificates renew', ['host-2'])
+      expect(renewed).toEqual({ 'host-2': expect.not.stringContaining('exit code') })
+      await eventually(
+        'the new certificate on all gateways',
+        async () => [...(await shownCertificates(testLab))].every((serial) => !old.has(serial)),
+        60_000,
+      )
+    })
+    note(
+      'A certificate ordered anew, shown by all nodes',
+      'no failed request',
+      `${failures.length} of ${failures.length + answered} requests failed`,
+    )
+    expect(failures).toEqual([])
+    expect(answered).toBeGreaterThan(20)
+  })
+
   onLab('gets a new version node by node, without a failed request', async () => {
     await publishAgain(lab, '1.1.0')
     let output = ''
     const { failures, answered } = await underLoad(testLab, async () => {
       output = await applied(lab, { version: '1.1.0' })
     })
+    note(
+      'A new version on all nodes, one after the other',
+      'no failed request',
+      `${failures.length} of ${failures.length + answered} requests failed`,
+    )
     expect(failures).toEqual([])
     expect(answered).toBeGreaterThan(20)
     expect(await versions()).toMatchObject({ 'host-2': '1.1.0', 'host-3': '1.1.0' })

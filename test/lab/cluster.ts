@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { Agent, request } from 'node:https'
 import { join } from 'node:path'
+import { connect } from 'node:tls'
 import { expect } from '@jest/globals'
 import { type LabDeployment, startDeployment } from '../../scripts/lab/deploy.ts'
 import { defaultConfiguration, type LabSettings, ports, virtualIpsOf } from '../../scripts/lab/environment.ts'
@@ -154,6 +155,19 @@ export async function awaitCertificates({ deployment, root }: TestLab): Promise<
     },
     60_000,
   )
+}
+
+/** Serial numbers of the certificates that gateways show, by so many connections that each is asked several times. */
+export async function shownCertificates({ deployment, root }: TestLab): Promise<ReadonlySet<string>> {
+  const [host] = deployment.virtualIps
+  const serials = new Set<string>()
+  for (let count = 0; count < deployment.settings.roles.length * 4; count++) {
+    const socket = connect({ host: host!, port: ports.https[0], servername: domain, ca: root })
+    await once(socket, 'secureConnect')
+    serials.add(socket.getPeerCertificate().serialNumber)
+    socket.destroy()
+  }
+  return serials
 }
 
 /** Status of a plain request to a port of a host; undefined where nobody answers. */

@@ -7,19 +7,37 @@ export interface Figure {
 
 const columns = ['drill', 'promise', 'seen'] as const
 
-/** docs/reliability.md: written by the drills, `npm run test:lab -- --write`. */
-export function reliabilityPage(figures: readonly Figure[], machine: string): string {
-  const rows = figures.map((figure) => `| ${columns.map((column) => figure[column]).join(' | ')} |`)
+/** The rows that a page has already, so that drills of one subject can be run alone. */
+function rowsOf(page: string): Figure[] {
+  return page.split('\n').flatMap((line): Figure[] => {
+    const [, drill, promise, seen] = line.split('|').map((cell) => cell.trim())
+    return drill && promise && seen && drill !== 'drill' && !drill.startsWith('-')
+      ? [{ drill, promise, seen }]
+      : []
+  })
+}
+
+/**
+ * docs/reliability.md with what drills have seen: a row of the same name is replaced, the others stay.
+ * @param page - what is there already
+ * @param machine - what it was seen on
+ */
+export function reliabilityPage(page: string, figures: readonly Figure[], machine: string): string {
+  const all = new Map([...rowsOf(page), ...figures].map((figure) => [figure.drill, figure]))
+  const rows = [...all.values()].map((figure) => `| ${columns.map((column) => figure[column]).join(' | ')} |`)
   return `# Reliability
 
 What a cluster on hosts survives: three hosts, each an edge, a gateway node and two servers of Redis, deployed by Terraform
 as \`npm run lab deploy\` does. Each drill runs under steady load through the virtual IP, a connection for each request;
-every request has an id, which its answer must have, and is accounted for.
+every request has an id, which its answer must have, and is accounted for. Upgrade and certificate: four hosts, two
+gateways, over HTTPS. Workers are threads: one that is killed takes the gateway along. The clock of hosts is
+that of the machine, so no drill moves it; what they may use of its memory cannot be limited from within.
 
 | drill | promise | seen |
 | ----- | ------- | ---- |
 ${rows.join('\n')}
 
-Seen on ${machine}. \`npm run test:lab\` runs the drills on one Linux machine as root.
+Seen on ${machine}. \`npm run test:lab\` runs the drills on one Linux machine as root; with GATEHOUSE_WRITE=1 it writes this
+page.
 `
 }

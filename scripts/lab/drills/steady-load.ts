@@ -27,14 +27,32 @@ export interface SteadyLoad {
   stop(): Promise<Account>
 }
 
-const timeout = 5_000
+export interface LoadOptions {
+  /**
+   * How many requests are under way at once.
+   * @default 6
+   */
+  readonly clients?: number
+  /**
+   * A path of a route to the echo service.
+   * @default '/echo'
+   */
+  readonly path?: string
+  /**
+   * Milliseconds until a request is given up.
+   * @default 5000
+   */
+  readonly timeout?: number
+}
+
 const pause = 20
 
 /**
  * Asks the echo service through an address of the lab, on a connection for each request, from some clients at once, until
  * it is stopped. Each request has an id of its own that its answer must have.
  */
-export function startSteadyLoad(address: string, clients = 6): SteadyLoad {
+export function startSteadyLoad(address: string, options: LoadOptions = {}): SteadyLoad {
+  const { clients = 6, path = '/echo', timeout = 5_000 } = options
   const sent: Sent[] = []
   const startedAt = performance.now()
   let count = 0
@@ -43,7 +61,7 @@ export function startSteadyLoad(address: string, clients = 6): SteadyLoad {
     while (going) {
       const id = ++count
       const from = performance.now()
-      const outcome = await ask(address, id).catch((error: Error) => error.message)
+      const outcome = await ask(address, path, timeout, id).catch((error: Error) => error.message)
       const isRight = typeof outcome !== 'string'
       sent.push({
         id,
@@ -64,10 +82,15 @@ export function startSteadyLoad(address: string, clients = 6): SteadyLoad {
   }
 }
 
-async function ask(address: string, id: number): Promise<{ readonly node: string }> {
+async function ask(
+  address: string,
+  path: string,
+  timeout: number,
+  id: number,
+): Promise<{ readonly node: string }> {
   const body = await new Promise<string>((resolve, reject) => {
     const asked = get(
-      { host: address, path: '/echo', agent: false, headers: { 'x-id': String(id) }, timeout },
+      { host: address, path, agent: false, headers: { 'x-id': String(id) }, timeout },
       (answer) => {
         let text = ''
         answer.setEncoding('utf8').on('data', (piece: string) => {
