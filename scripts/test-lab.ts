@@ -1,5 +1,4 @@
-import { closingLines } from './test/counts.ts'
-import { runJest } from './test/jest.ts'
+import { runTests } from './test/jest.ts'
 import { installTestPrograms } from './test/programs.ts'
 
 /*
@@ -8,12 +7,4 @@ import { installTestPrograms } from './test/programs.ts'
  */
 await installTestPrograms()
 process.env.GATEHOUSE_TEST_LAB = '1'
-const counts = await runJest([
-  '--verbose',
-  '--runInBand',
-  '--forceExit',
-  'test/lab',
-  ...process.argv.slice(2),
-])
-process.stdout.write(`\n${closingLines(counts).join('\n')}\n`)
-process.exitCode = counts.failed > 0 ? 1 : 0
+await runTests(['--verbose', '--runInBand', 'test/lab', ...process.argv.slice(2)])

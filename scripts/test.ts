@@ -2,7 +2,7 @@ import { buildGateway } from './build/bundle.ts'
 import { installEngine } from './engines/install.ts'
 import { runTool } from './process/tool.ts'
 import { step } from './terminal/progress.ts'
-import { add, type Counts, closingLines, noCounts } from './test/counts.ts'
+import { add, type Counts, conclude, noCounts } from './test/counts.ts'
 import { runJest } from './test/jest.ts'
 import { installTestPrograms } from './test/programs.ts'
 
@@ -38,6 +38,4 @@ const results = [
   await check('Build', buildGateway),
   await runJest(process.argv.slice(2)),
 ]
-const total = results.reduce(add)
-process.stdout.write(`\n${closingLines(total).join('\n')}\n`)
-process.exitCode = total.failed > 0 ? 1 : 0
+conclude(results.reduce(add))

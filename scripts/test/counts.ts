@@ -20,3 +20,9 @@ export const closingLines = ({ passed, failed, skipped, reasons }: Counts): stri
   ...reasons,
   `${passed} passed, ${failed} failed, ${skipped} skipped`,
 ]
+
+/** Ends a command that tested: writes the closing lines, and the exit code is 1 for a failure. */
+export function conclude(counts: Counts): void {
+  process.stdout.write(`\n${closingLines(counts).join('\n')}\n`)
+  process.exitCode = counts.failed > 0 ? 1 : 0
+}

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runTool } from '../process/tool.ts'
-import { type Counts, noCounts } from './counts.ts'
+import { type Counts, conclude, noCounts } from './counts.ts'
 
 const longest = 36 * 60_000
 
@@ -39,6 +39,11 @@ export async function runJest(args: readonly string[]): Promise<Counts> {
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** Runs Jest with these arguments as the whole of a command: the last line counts, the exit code is 1 for a failure. */
+export async function runTests(args: readonly string[]): Promise<void> {
+  conclude(await runJest(args))
 }
 
 function count(report: Report, code: number | undefined): Counts {

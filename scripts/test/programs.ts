@@ -18,6 +18,7 @@ const packages = {
   promtool: 'prometheus',
   named: 'bind9',
   crun: 'crun',
+  'qemu-aarch64-static': 'qemu-user-static',
   pebble: 'pebble',
   'pebble-challtestsrv': 'pebble',
 } as const

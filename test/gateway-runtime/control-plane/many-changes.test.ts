@@ -1,11 +1,11 @@
 import { readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { Agent, get } from 'node:http'
 import { join } from 'node:path'
 import { compile, loadConfiguration } from '@gatehouse/gateway-runtime/config'
 import { afterEach, expect, test } from '@jest/globals'
 import { type AdminCall, adminToken, callAdmin } from '../../support/admin-client.ts'
 import { eventually } from '../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../support/gateway.ts'
+import { startLoad } from '../../support/load.ts'
 import { startUpstream } from '../../support/upstream.ts'
 
 const ended: (() => Promise<unknown>)[] = []
@@ -34,32 +34,6 @@ async function start(): Promise<TestGateway> {
 const call = (gateway: TestGateway, path: string, options: AdminCall = {}) =>
   callAdmin(`${gateway.adminUrl}${path}`, { token: adminToken(gateway), ...options })
 
-/** Asks without a pause over some connections, until it is told to end; tells what was answered. */
-function load(url: string): () => Promise<Map<number | string, number>> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 4 })
-  const answers = new Map<number | string, number>()
-  let isOver = false
-  const ask = () =>
-    new Promise<number | string>((resolve) => {
-      const request = get(url, { agent }, (response) => {
-        response.resume().on('end', () => resolve(response.statusCode!))
-      })
-      request.on('error', (error) => resolve(error.message))
-    })
-  const loops = Array.from({ length: 4 }, async () => {
-    while (!isOver) {
-      const answer = await ask()
-      answers.set(answer, (answers.get(answer) ?? 0) + 1)
-    }
-  })
-  return async () => {
-    isOver = true
-    await Promise.all(loops)
-    agent.destroy()
-    return answers
-  }
-}
-
 const residentBytes = async (gateway: TestGateway) => {
   const page = await (await fetch(`${gateway.statusUrl}/metrics`)).text()
   return Number(/^gatehouse_process_resident_memory_bytes (\d+)/m.exec(page)?.[1])
@@ -69,7 +43,7 @@ test(
   'changes one after another, under load: each is in the files and on all workers when it is answered, no request lost',
   async () => {
     const gateway = await start()
-    const end = load(`${gateway.url}/always`)
+    const end = startLoad(`${gateway.url}/always`)
     const memory: number[] = []
     for (let change = 0; change < changes; change++) {
       const path = `/routes/moving-${change % 5}`
@@ -104,7 +78,7 @@ test('its folder gone, a gateway goes on, refuses changes clearly, and is well w
   const away = `${gateway.configDirectory}-away`
   const token = adminToken(gateway)
   await rename(gateway.configDirectory, away)
-  const end = load(`${gateway.url}/always`)
+  const end = startLoad(`${gateway.url}/always`)
   const put = () =>
     callAdmin(`${gateway.adminUrl}/services/new`, {
       token,
