@@ -217,6 +217,13 @@ test('/openapi.json is an OpenAPI 3.1 document of the paths that there are', asy
   }
 })
 
+test('traces without end are answered: a worker forgets those that are over', async () => {
+  for (let request = 0; request < 150; request++) {
+    const { status, body } = await post('/trace', { method: 'GET', url: `${gateway.url}/none` })
+    expect({ request, status, body }).toMatchObject({ request, status: 200 })
+  }
+})
+
 test('draining, a gateway is not ready, and says why', async () => {
   const draining = await startGateway()
   try {

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test as plainTest } from '@jest/globals'
+import { everyoneSees, knowEachOther } from '../../../support/cluster-view.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../../support/gateway.ts'
 import { type RedisCluster, startRedisCluster } from '../../../support/redis-cluster.ts'
@@ -109,6 +110,7 @@ describe('over a cluster', () => {
       { redis: { cluster: cluster.addresses, timeout: '1s' } },
     )
     gateways = [await startGateway({ config }), await startGateway({ config })]
+    await knowEachOther(gateways)
   }, long)
   afterEach(release)
   afterAll(async () => {
@@ -141,15 +143,7 @@ describe('over a cluster', () => {
       } finally {
         for (const server of cluster.servers) server.resume()
       }
-      await eventually(
-        'redis is back',
-        async () => {
-          const texts = await Promise.all(gateways.map((gateway) => fetch(`${gateway.statusUrl}/metrics`)))
-          const all = await Promise.all(texts.map((text) => text.text()))
-          return all.every((text) => text.includes('redis_state{state="connected"} 1'))
-        },
-        60_000,
-      )
+      await everyoneSees(gateways, 'redis is back', /redis_state\{state="connected"\} 1/)
     },
     long,
   )

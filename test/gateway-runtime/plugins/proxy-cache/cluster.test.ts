@@ -3,6 +3,7 @@ import { request } from 'undici'
 import { redisSchema } from '../../../../gateway-runtime/src/config/redis-settings.ts'
 import { RedisConnection } from '../../../../gateway-runtime/src/control-plane/redis/redis-connection.ts'
 import { ClusterRecords } from '../../../../gateway-runtime/src/plugins/proxy-cache/cluster-records.ts'
+import { knowEachOther } from '../../../support/cluster-view.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../../support/gateway.ts'
 import { type RedisCluster, startRedisCluster } from '../../../support/redis-cluster.ts'
@@ -38,15 +39,7 @@ beforeAll(async () => {
     startGateway({ config: config('cluster') }),
   ])
   ;[first, second] = gateways as [TestGateway, TestGateway]
-  await eventually(
-    'both nodes know of each other',
-    async () => {
-      const pages = await Promise.all(gateways.map(({ statusUrl }) => fetch(`${statusUrl}/metrics`)))
-      const texts = await Promise.all(pages.map((page) => page.text()))
-      return texts.every((text) => /^gatehouse_cluster_nodes 2$/m.test(text))
-    },
-    60_000,
-  )
+  await knowEachOther(gateways)
 }, long)
 afterEach(() => {
   for (const server of cluster?.servers ?? []) server.resume()
