@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { installPackages, missingPrograms } from '../process/system-programs.ts'
 
 /** Clients, servers and scanners that tests put in front of and behind the gateway, with their Debian packages. */
@@ -23,12 +24,16 @@ const packages = {
   'pebble-challtestsrv': 'pebble',
 } as const
 
+/** What tests read, with its Debian package. */
+const data = { '/usr/share/modsecurity-crs/owasp-crs.load': 'modsecurity-crs' } as const
+
 /** A program of the system that tests run. */
 export type TestProgram = keyof typeof packages
 
 /** Installs what is missing where this user may; elsewhere the tests that need it are skipped and say so. */
 export async function installTestPrograms(): Promise<void> {
-  const missing = await missingPrograms(Object.keys(packages) as TestProgram[])
-  if (missing.length === 0) return
-  await installPackages(missing.map((name) => packages[name])).catch(() => {})
+  const programs = await missingPrograms(Object.keys(packages) as TestProgram[])
+  const files = Object.entries(data).filter(([path]) => !existsSync(path))
+  const missing = [...programs.map((name) => packages[name]), ...files.map(([, name]) => name)]
+  if (missing.length > 0) await installPackages(missing).catch(() => {})
 }

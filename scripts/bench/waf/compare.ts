@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RequestFacts } from '../../../gateway-runtime/src/plugins/waf/engine/request-facts.ts'
 import { WafEngine } from '../../../gateway-runtime/src/plugins/waf/engine/waf-engine.ts'
-import { findProgram } from '../../process/system-programs.ts'
+import { findProgram, installPackages } from '../../process/system-programs.ts'
 import { cpuTime } from '../process-cost.ts'
 import { Skipped } from '../tools.ts'
 import { attackCorpus } from './attacks.ts'
@@ -47,15 +47,26 @@ export interface WafReport {
   readonly differences: readonly Difference[]
 }
 
+const packages = ['nginx-light', 'libnginx-mod-http-modsecurity', 'modsecurity-crs']
+
+/** Installs what the comparison needs where this user may; throws Skipped elsewhere. */
+async function findNginx(): Promise<string> {
+  if (!existsSync(module) || !existsSync(rules)) {
+    await installPackages(packages).catch((error: Error) => {
+      throw new Skipped(error.message)
+    })
+  }
+  const nginx = await findProgram('nginx')
+  if (!nginx) throw new Skipped('it needs nginx')
+  return nginx
+}
+
 /**
  * Sends the same requests through nginx with ModSecurity and through the engine of the plugin waf, both with the
  * distribution's Core Rule Set at paranoia level 1. Throws Skipped where a package is missing.
  */
 export async function compareFirewalls(rounds: number): Promise<WafReport> {
-  const nginx = await findProgram('nginx')
-  if (!nginx || !existsSync(module) || !existsSync(rules)) {
-    throw new Skipped('it needs the packages nginx-light, libnginx-mod-http-modsecurity and modsecurity-crs')
-  }
+  const nginx = await findNginx()
   const directory = await mkdtemp(join(tmpdir(), 'waf-bench-'))
   const start = (mode: ModSecurityOptions['mode']) =>
     ModSecurity.start({ nginx, module, mode, directory: join(directory, mode) })

@@ -47,6 +47,8 @@ emulator.test(
       'arm64\n',
     )
     const [http, admin, status] = (await freePorts(3)) as [number, number, number]
+    // The emulator looks for files in the image when they are opened, but not when they are asked about.
+    const rules = join(image, 'usr/share/modsecurity-crs')
     const config = {
       listeners: [{ host: '127.0.0.1', port: http }],
       admin: { port: admin },
@@ -56,7 +58,7 @@ emulator.test(
       services: [{ name: 'none', url: 'http://127.0.0.1:9' }],
       routes: [{ name: 'hello', service: 'none', paths: ['/'] }],
       plugins: [
-        { name: 'waf', config: { anomaly_threshold: 15, time_budget: 10_000 } },
+        { name: 'waf', config: { rules, anomaly_threshold: 15, time_budget: 10_000 } },
         { name: 'request-termination', config: { status_code: 200, message: 'hello' } },
       ],
     }
