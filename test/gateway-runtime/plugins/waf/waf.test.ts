@@ -166,3 +166,14 @@ describe('answers', () => {
     expect(await response.text()).toBe('ORA-0001')
   })
 })
+
+test('rules that are not there are said with what to do', async () => {
+  const config = {
+    services: [{ name: 'service', url: upstream.url }],
+    routes: [{ name: 'any', service: 'service', paths: ['/'] }],
+    plugins: [{ name: 'waf', config: { rules: join(folder, 'absent') } }],
+  }
+  await expect(startGateway({ config })).rejects.toThrow(
+    /absent is not there; install the package modsecurity-crs/,
+  )
+})

@@ -12,7 +12,12 @@ const maxIncludeDepth = 10
  * rules/*.conf), otherwise all *.conf. Throws where the path cannot be read or holds no rules.
  */
 export function readRules(path: string): ParsedText {
-  const files = statSync(path).isDirectory() ? entryFiles(path) : [path]
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (!found)
+    throw new Error(
+      `${path} is not there; install the package modsecurity-crs, or set rules of the plugin waf`,
+    )
+  const files = found.isDirectory() ? entryFiles(path) : [path]
   if (files.length === 0)
     throw new Error(`${path}: no rules here; expected owasp-crs.load, rules/*.conf or *.conf`)
   return joined(files.map((file) => readFile(file, 0)))
