@@ -147,26 +147,36 @@ for server in "\${servers[@]}"; do
   await_redis "$server"
   if [ "$(cluster_info "$server" cluster_known_nodes)" -gt 1 ]; then members+=("$server"); else strangers+=("$server"); fi
 done
+# Servers forget all that is at none of their addresses, once it serves no slots.
+forget_others() { # ADDRESS:PORT...
+  local server id
+  for server in "$@"; do
+    while read -r id; do
+      will_change
+      of_server "$server" cluster forget "$id" >/dev/null || true
+    done < <(of_server "$server" cluster nodes | awk -v known=" $* " '{ address = $2; sub(/@.*/, "", address) } !index(known, " " address " ") && $3 !~ /myself/ && NF < 9 { print $1 }')
+  done
+}
+# Servers are added once all members agree on the cluster: not while they wait for one that was made anew.
+await_agreement() {
+  for _ in $(seq 1 120); do
+    forget_others "\${members[@]}"
+    ! redis_cli --cluster check "\${members[0]}" >/dev/null 2>&1 || return 0
+    sleep 0.25
+  done
+}
 if [ "\${#members[@]}" -eq 0 ]; then
   will_change
   redis_cli --cluster create "\${servers[@]}" --cluster-replicas 1 --cluster-yes >&2 || fail 'redis-cli could not make the cluster (see above). Servers that hold data are never joined: empty them, then run this again'
 else
   for server in "\${strangers[@]}"; do
     will_change
+    await_agreement
     redis_cli --cluster add-node "$server" "\${members[0]}" --cluster-slave >&2 || fail "redis-cli could not add $server to the cluster (see above)"
+    members+=("$server")
   done
 fi
-# Servers that have left are forgotten by all, once they serve no slots.
-forget_left() {
-  local server id
-  for server in "\${servers[@]}"; do
-    while read -r id; do
-      will_change
-      of_server "$server" cluster forget "$id" >/dev/null || true
-    done < <(of_server "$server" cluster nodes | awk -v known=" \${servers[*]} " '{ address = $2; sub(/@.*/, "", address) } !index(known, " " address " ") && $3 !~ /myself/ && NF < 9 { print $1 }')
-  done
-}
-forget_left
+forget_others "\${servers[@]}"
 is_whole() { # ADDRESS:PORT, as it sees the cluster: all slots are served, and every primary that should be has a replica
   [ "$(cluster_info "$1" cluster_state)" = ok ] && [ "$(of_server "$1" cluster nodes | grep -w slave | grep -vc fail)" -ge ${servers.length / 2} ]
 }
