@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
+import { knowEachOther } from '../../../support/cluster-view.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { startGateway, type TestGateway } from '../../../support/gateway.ts'
 import { type RedisCluster, type RedisServer, startRedisCluster } from '../../../support/redis-cluster.ts'
@@ -50,6 +51,7 @@ beforeAll(async () => {
     })
     gateways.push(gateway)
   }
+  await knowEachOther(gateways)
 }, long)
 
 afterAll(async () => {

@@ -18,6 +18,8 @@ export class Demand {
   #at: number
   /** Requests a millisecond. */
   #rate = 0
+  /** Requests since the key is watched. A burst of few is no reason to take many from the other nodes. */
+  #seen = 0
 
   constructor(now: number) {
     this.#at = now
@@ -32,7 +34,9 @@ export class Demand {
     }
     const span = now - this.#at
     if (span < shortestSpan) return
-    const rate = ((offered - this.#offered) >>> 0) / span
+    const came = (offered - this.#offered) >>> 0
+    const rate = came / span
+    this.#seen += came
     // The newest span counts by its length; what is older than some 200 ms is forgotten.
     const weight = Math.max(Math.min(span / memory, 1), 0.3)
     this.#rate += (rate - this.#rate) * weight
@@ -40,14 +44,14 @@ export class Demand {
     this.#at = now
   }
 
-  /** Requests that come in so many milliseconds, as far as can be told. */
+  /** Requests that come in so many milliseconds, as far as can be told: no more than have come. */
   expected(milliseconds: number): number {
-    return this.#rate * milliseconds
+    return Math.min(this.#rate * milliseconds, this.#seen)
   }
 
-  /** More than will come in so many milliseconds. */
+  /** More than will come in so many milliseconds; no more than twice what has come. */
   most(milliseconds: number): number {
-    return Math.ceil(this.#rate * milliseconds * 1.5)
+    return Math.ceil(Math.min(this.#rate * milliseconds * 1.5, this.#seen * 2))
   }
 
   /**

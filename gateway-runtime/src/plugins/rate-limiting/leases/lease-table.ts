@@ -117,10 +117,12 @@ export class LeaseTable {
     try {
       const now = this.#now()
       const entry = this.#find(bucket, low, high, key)
-      this.#words[entry + offeredWord]!++
       this.#floats[(entry >> 1) + lastUsedFloat] = now
       this.#taken.entry = entry
-      return this.#takeFrom(entry, now)
+      const taken = this.#takeFrom(entry, now)
+      // One that nobody could decide yet comes again.
+      if (taken.decision !== 'unknown') this.#words[entry + offeredWord]!++
+      return taken
     } finally {
       this.#lock.release(bucket)
     }
@@ -230,7 +232,7 @@ export class LeaseTable {
     return true
   }
 
-  /** How often the key was asked for, counted modulo 2^32, and when last. */
+  /** How many requests of the key were decided, modulo 2^32, and when the last came. */
   useOf(entry: number): { readonly offered: number; readonly lastUsed: number } {
     return {
       offered: this.#words[entry + offeredWord]!,

@@ -162,6 +162,24 @@ describe('never more than the limit in a window', () => {
   })
 })
 
+test('nodes that came with little before the store went away pass no more than the limit together', () => {
+  const limit = 30
+  for (let seed = 1; seed <= 200; seed++) {
+    const chance = chanceOf(seed)
+    const early = () => [1, 2, 3].map((at) => 50 + at * 8 * chance())
+    const late = (from: number) => Array.from({ length: 20 }, (_, at) => from + at * 10)
+    const { passes } = new ClusterSimulation({
+      ...healthy,
+      length: 9_000,
+      events: [{ at: 800, kind: 'cut', node: undefined, until: 3_000 }],
+      windows: [{ limit, period: 60_000 }],
+      nodes: [1, 2, 3].map(() => ({ drift: 0, requests: [...early(), ...late(1_000), ...late(7_000)] })),
+      chance,
+    }).run()
+    expect(passes).toHaveLength(limit)
+  }
+})
+
 describe('far below the limit', () => {
   // A node that asks for more in vain goes on to its share; only where another had more than that is something refused.
   test.each([
