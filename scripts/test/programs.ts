@@ -16,6 +16,8 @@ const packages = {
   mmdebstrap: 'mmdebstrap',
   'systemd-nspawn': 'systemd-container',
   lintian: 'lintian',
+  shellcheck: 'shellcheck',
+  iptables: 'iptables',
   promtool: 'prometheus',
   named: 'bind9',
   crun: 'crun',
