@@ -1,3 +1,4 @@
+import type { KmsSettings } from '../../config/certificate-store-settings.ts'
 import type { LogExport } from '../../config/log-export-schema.ts'
 import type { PostgresSettings } from '../../config/postgres-settings.ts'
 import { readPem } from '../../config/tls-files.ts'
@@ -66,6 +67,35 @@ const store: Check = {
   },
 }
 
+const kms: Check = {
+  id: 'kms',
+  title: 'AWS KMS',
+  run({ loaded }) {
+    if (!loaded) return unseen('the configuration cannot be read')
+    const settings = loaded.configuration.certificate_store.kms
+    return settings ? checkKms(settings) : pass('not configured')
+  },
+}
+
+/** Makes a data key and opens it: all that the gateway asks for. */
+async function checkKms(settings: KmsSettings): Promise<Finding> {
+  const { Kms } = await import('../../control-plane/certificates/store/kms.ts')
+  const client = new Kms(settings)
+  const { key } = settings
+  try {
+    const started = performance.now()
+    const { wrapped } = await client.generate()
+    await client.open(wrapped)
+    return pass(`${key} makes and opens data keys, in ${(performance.now() - started).toFixed(0)} ms`)
+  } catch (error) {
+    if ((error as Error).name === 'CredentialsProviderError')
+      return unseen(`${key}: whoever runs this has no credentials; the gateway may`)
+    const mend =
+      'allow the node kms:GenerateDataKey and kms:Decrypt with this key, and see the way to the endpoint'
+    return fail(`${key}: ${reasonOf(error)}`, mend)
+  }
+}
+
 const collector: Check = {
   id: 'collector',
   title: 'log collector',
@@ -120,5 +150,5 @@ function reasonOf(error: unknown): string {
   return message || code || String(error)
 }
 
-/** Where the configuration is kept, and where the logs go. */
-export const storeChecks: readonly Check[] = [postgres, store, collector]
+/** Where the configuration is kept, what seals certificates, and where the logs go. */
+export const storeChecks: readonly Check[] = [postgres, store, kms, collector]

@@ -9,6 +9,7 @@ import { storeChecks } from '../../../../gateway-runtime/src/cli/doctor/store-ch
 import { type System, systemAt } from '../../../../gateway-runtime/src/cli/doctor/system.ts'
 import { startPostgres } from '../../../../scripts/process/postgres.ts'
 import { startGateway } from '../../../support/gateway.ts'
+import { startKms } from '../../../support/kms.ts'
 import { freePort } from '../../../support/ports.ts'
 import { programForTests } from '../../../support/test-program.ts'
 import { startUpstream } from '../../../support/upstream.ts'
@@ -78,6 +79,35 @@ testWithPostgres('Postgres answers, or does not', async () => {
   expect(await find('postgres', config)).toMatchObject([
     { result: 'fail', reason: expect.stringContaining('ECONNREFUSED') },
   ])
+})
+
+test('KMS makes and opens data keys, or says why not', async () => {
+  const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' }
+  const before = { ...process.env }
+  Object.assign(process.env, credentials)
+  ended.push(async () => {
+    for (const name of Object.keys(credentials)) {
+      if (before[name] === undefined) delete process.env[name]
+      else process.env[name] = before[name]
+    }
+  })
+  const kms = await startKms()
+  ended.push(async () => kms.stop())
+  const key = kms.createKey()
+  const config = { certificate_store: { kms: { key, endpoint: kms.url } } }
+  expect(await find('kms', config)).toMatchObject([
+    { result: 'pass', reason: expect.stringContaining(`${key} makes and opens data keys`) },
+  ])
+  expect(kms.calls).toEqual(['GenerateDataKey', 'Decrypt'])
+  kms.mode = 'denies'
+  expect(await find('kms', config)).toMatchObject([
+    {
+      result: 'fail',
+      reason: expect.stringContaining('AWS KMS'),
+      mend: expect.stringContaining('GenerateDataKey'),
+    },
+  ])
+  expect(await find('kms', {})).toMatchObject([{ result: 'pass', reason: 'not configured' }])
 })
 
 test.each([
