@@ -98,6 +98,16 @@ describe('dist/gateway', () => {
     }
   })
 
+  test('has parts that load from a copy, each of them, and nothing but Node.js beside them', async () => {
+    const copy = join(await folder(), 'copy')
+    await cp(distribution, copy, { recursive: true })
+    const parts = names.filter((name) => name.startsWith('part-'))
+    const load = parts.map((name) => `await import('./${name}')`).join('\n')
+    await writeFile(join(copy, 'all.mjs'), `${load}\nprocess.stdout.write('loaded')\nprocess.exit()`)
+    const { stdout } = await run(join(copy, 'node'), [join(copy, 'all.mjs')], { env, cwd: '/' })
+    expect(stdout).toBe('loaded')
+  })
+
   test('runs on the Node.js of this build', async () => {
     const { stdout } = await run(join(distribution, 'node'), ['--version'], { env })
     expect(stdout.trim()).toBe(process.version)
