@@ -2,7 +2,7 @@ import { test } from '@jest/globals'
 import { deployLab, type LabDeployment } from '../../../scripts/lab/deploy.ts'
 import { type EchoService, startEchoService } from '../../../scripts/lab/drills/echo-service.ts'
 import type { Fault } from '../../../scripts/lab/drills/fault.ts'
-import { isRedisWhole } from '../../../scripts/lab/drills/redis-servers.ts'
+import { isSettled } from '../../../scripts/lab/drills/settled.ts'
 import { type Account, type LoadOptions, startSteadyLoad } from '../../../scripts/lab/drills/steady-load.ts'
 import { holdersOf } from '../../../scripts/lab/drills/virtual-ip.ts'
 import { defaultConfiguration } from '../../../scripts/lab/environment.ts'
@@ -97,12 +97,6 @@ export async function startDrillLab(): Promise<DrillLab | undefined> {
     await action().finally(() => pause(after))
     return { ...(await load.stop()), since }
   }
-  const serves = async () => {
-    const load = startSteadyLoad(vip, { clients })
-    await pause(500)
-    const { failures, byNode } = await load.stop()
-    return failures.length === 0 && byNode.size === hosts.length
-  }
   return {
     deployment,
     lab,
@@ -112,12 +106,7 @@ export async function startDrillLab(): Promise<DrillLab | undefined> {
     targets: services.slice(1),
     holders,
     underLoad,
-    settled: async () =>
-      void (await eventually(
-        'all nodes serve',
-        async () => (await serves()) && (await holders()).length === 1 && (await isRedisWhole(hosts)),
-        120_000,
-      )),
+    settled: async () => void (await eventually('all nodes serve', () => isSettled(hosts, vip), 120_000)),
     async stop() {
       await deployment.close()
       for (const service of services) await service.stop()
