@@ -2,7 +2,7 @@
 // Plain JavaScript without dependencies: it is the one file that must work before `npm ci` ever ran.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -10,6 +10,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [name, ...args] = process.argv.slice(2)
 const pinned = join(root, 'node_modules/.bin/node')
 const stamp = join(root, 'node_modules/.installed-lockfile')
+/** Holds the process id of who installs: two `npm ci` at once take each other's files away. */
+const lock = join(root, '.installing')
 
 const lockfileHash = () =>
   createHash('sha256')
@@ -17,6 +19,38 @@ const lockfileHash = () =>
     .digest('hex')
 
 const isInstalled = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === lockfileHash()
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}
+
+/** False where another process is about to install. */
+function takeLock() {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error
+  }
+  const holder = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0
+  if (holder > 0 && !isRunning(holder)) rmSync(lock, { force: true })
+  return false
+}
+
+function installOnce() {
+  while (!isInstalled()) {
+    if (!takeLock()) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+      continue
+    }
+    if (!isInstalled()) install()
+    rmSync(lock)
+  }
+}
 
 function install() {
   process.stderr.write('Installing dependencies (once, about a minute) …\n')
@@ -41,7 +75,7 @@ function nodeBinary() {
   process.exit(1)
 }
 
-if (!isInstalled()) install()
+installOnce()
 const child = spawn(nodeBinary(), [join(root, 'scripts', `${name}.ts`), ...args], {
   cwd: root,
   stdio: 'inherit',
