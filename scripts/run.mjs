@@ -28,6 +28,15 @@ function isRunning(pid) {
   }
 }
 
+/** Process id in the lock; 0: there is none, or not yet. */
+function lockHolder() {
+  try {
+    return Number(readFileSync(lock, 'utf8'))
+  } catch {
+    return 0
+  }
+}
+
 /** False where another process is about to install. */
 function takeLock() {
   try {
@@ -36,7 +45,7 @@ function takeLock() {
   } catch (error) {
     if (error.code !== 'EEXIST') throw error
   }
-  const holder = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0
+  const holder = lockHolder()
   if (holder > 0 && !isRunning(holder)) rmSync(lock, { force: true })
   return false
 }
