@@ -51,7 +51,10 @@ export async function rootFileSystem(cache: string): Promise<string> {
   // Each host makes its own; equal ones would let one pose as another.
   for (const path of ['etc/machine-id', ...(await hostKeys(made))])
     await rm(join(made, path), { force: true })
-  await rename(made, folder)
+  await rename(made, folder).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTEMPTY') throw error
+    await rm(made, { recursive: true, force: true }) // another process was faster, with the same
+  })
   return folder
 }
 

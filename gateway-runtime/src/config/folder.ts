@@ -14,7 +14,8 @@ const environmentFile = 'environment.yaml'
 
 /**
  * Reads the `*.yaml` and `*.yml` files of a folder, but environment.yaml and hidden ones: up to 256 of up to 1 MiB.
- * @throws ConfigurationError when the folder is missing or has no such file, or one cannot be read
+ * @throws ConfigurationError when the folder is missing or has no such file, or one cannot be read or has no byte: most
+ *   programs empty a file before they write it, and without its routes a gateway answers nothing
  */
 export function readFolder(folder: string): FolderContents {
   const names = listFolder(folder)
@@ -27,9 +28,16 @@ export function readFolder(folder: string): FolderContents {
     throw folderError(folder, `${names.length} YAML files; at most ${mostFiles} are read`)
   }
   const problems = new ProblemList(names)
-  const texts = names.map((name) => problems.collect(() => readOrReport(join(folder, name), name)))
+  const texts = names.map((name) => problems.collect(() => readFile(folder, name)))
   problems.throwIfAny()
   return new Map(names.map((name, index) => [name, texts[index]!]))
+}
+
+function readFile(folder: string, name: string): string {
+  const text = readOrReport(join(folder, name), name)
+  if (text !== '') return text
+  const message = 'the file is empty: where it shall say nothing, delete it or write a comment into it'
+  throw new ConfigurationError([{ file: name, line: 0, column: 0, path: '', message }])
 }
 
 function rank(name: string): number {

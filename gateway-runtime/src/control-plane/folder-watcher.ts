@@ -2,11 +2,12 @@ import { type FSWatcher, watch } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 
 const settleTime = 50
+const mostSettleTime = 1_000
 const retryTime = 1_000
 
 /**
- * Calls `onChange` when files of a folder that `matters` picks may have changed: once for all events within 50 ms. Goes on
- * when the folder, or a symbolic link of its name, is replaced. Where something cannot be watched (it is gone, the
+ * Calls `onChange` when files of a folder that `matters` picks may have changed: when nothing has happened for 50 ms, as a
+ * file may be written in several steps, or for a second something all the time. Goes on when the folder, or a symbolic link of its name, is replaced. Where something cannot be watched (it is gone, the
  * system has no watches left), it calls every second in place of that.
  */
 export class FolderWatcher {
@@ -15,6 +16,8 @@ export class FolderWatcher {
   readonly #matters: (name: string) => boolean
   #watchers: FSWatcher[] = []
   #settling: NodeJS.Timeout | undefined
+  /** When it began to wait for a moment without events. */
+  #settlingSince = 0
   #retrying: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -74,7 +77,11 @@ export class FolderWatcher {
   }
 
   #settle(): void {
-    this.#settling ??= setTimeout(() => {
+    const now = performance.now()
+    if (!this.#settling) this.#settlingSince = now
+    else if (now - this.#settlingSince > mostSettleTime) return
+    clearTimeout(this.#settling)
+    this.#settling = setTimeout(() => {
       this.#settling = undefined
       this.#onChange()
     }, settleTime).unref()

@@ -148,7 +148,7 @@ describe('what people get wrong', () => {
   })
 
   test('a directory in place of a file', async () => {
-    const folder = await folderOf({ 'config.yaml': '' })
+    const folder = await folderOf({ 'config.yaml': '# nothing' })
     await mkdir(join(folder, 'services.yaml'))
     expect(configurationError(() => loadConfiguration(folder)).message).toBe(
       'services.yaml:1:1: cannot be read: it is a directory',
@@ -156,7 +156,7 @@ describe('what people get wrong', () => {
   })
 
   test('a symbolic link to nothing', async () => {
-    const folder = await folderOf({ 'config.yaml': '' })
+    const folder = await folderOf({ 'config.yaml': '# nothing' })
     await symlink('/nowhere/services.yaml', join(folder, 'services.yaml'))
     expect(configurationError(() => loadConfiguration(folder)).message).toBe(
       'services.yaml:1:1: cannot be read: no such file or directory',
@@ -365,6 +365,13 @@ describe('files', () => {
       services: [],
       admin: { host: '127.0.0.1', port: 8001 },
     })
+  })
+
+  test('a file without a byte is refused: it may be about to be written', async () => {
+    const folder = await folderOf({ 'config.yaml': '# nothing', 'services.yaml': '' })
+    expect(configurationError(() => loadConfiguration(folder)).message).toBe(
+      'services.yaml: the file is empty: where it shall say nothing, delete it or write a comment into it',
+    )
   })
 
   test('paths begin at the folder', async () => {

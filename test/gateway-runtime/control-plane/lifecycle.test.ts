@@ -110,6 +110,18 @@ describe('a change on disk', () => {
     expect(await statusOf(`${gateway.statusUrl}/readyz`)).toBe(200)
   })
 
+  test('in the middle of which a file is empty leaves everything as it was, until the file is written', async () => {
+    const [gateway] = await start({ workers: 2 })
+    const file = join(gateway.configDirectory, 'config.yaml')
+    const text = await readFile(file, 'utf8')
+    await writeFile(file, '')
+    await eventually('the rejection', async () => (await metric(gateway, 'config_last_reload_success')) === 0)
+    expect(await statusOf(`${gateway.url}/one`)).toBe(200)
+    await writeFile(file, text)
+    await eventually('the file', async () => (await metric(gateway, 'config_last_reload_success')) === 1)
+    expect(await statusOf(`${gateway.url}/one`)).toBe(200)
+  })
+
   test('opens and closes listeners', async () => {
     const [gateway] = await start({ workers: 2 })
     const port = await freePort()

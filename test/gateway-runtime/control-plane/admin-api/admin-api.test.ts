@@ -218,7 +218,7 @@ test('a broken file is shown in /status, and changes wait until it is mended', a
     status: 409,
     body: { code: 'files-invalid' },
   })
-  await writeFile(file, '')
+  await writeFile(file, '# nothing')
   await eventually(
     'the end of it',
     async () => (await call('GET', '/status')).body.configuration.error === null,
