@@ -1,10 +1,6 @@
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
 import type { Plugin } from 'esbuild'
 
 /* What is left out of bundles, because every thread would pay for it at every start. */
-
-const require = createRequire(join(import.meta.dirname, '../../gateway-runtime/package.json'))
 
 /**
  * An import of a module of Node.js reads all its properties, and some of them load what nobody asked for: the WebSocket
@@ -47,23 +43,6 @@ function readingEach(path: string): string {
 
 const readingOne = (path: string, name: string) =>
   `export const $${name} = process.getBuiltinModule('${path}').${name}\n`
-
-/**
- * An import of undici's llhttp, a CommonJS module that is a Buffer, would make a property for each of its 50,000 bytes:
- * 150 ms on every thread, and 10 MB.
- */
-export const plainBuffers: Plugin = {
-  name: 'plain-buffers',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^undici\/lib\/llhttp\/.*-wasm\.js$/ }, ({ kind, path }) =>
-      kind === 'import-statement' ? { path: require.resolve(path), namespace: 'plain-buffers' } : undefined,
-    )
-    onLoad({ filter: /.*/, namespace: 'plain-buffers' }, ({ path }) => ({
-      contents: `export default Buffer.from('${require(path).toString('base64')}', 'base64')`,
-      loader: 'js',
-    }))
-  },
-}
 
 /** Messages of zod in all languages are half of it; ours are English. */
 export const oneLanguage: Plugin = {

@@ -12,7 +12,7 @@ import {
 } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { build } from 'esbuild'
-import { oneLanguage, plainBuffers, plainBuiltins } from './bundle-plugins.ts'
+import { oneLanguage, plainBuiltins } from './bundle-plugins.ts'
 import { placeNativePackages } from './native-packages.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -75,7 +75,7 @@ export async function bundle(folder: string): Promise<Bundle> {
     // Half of the text to read at every start. Names stay, for the stacks in error logs.
     minifyWhitespace: true,
     minifySyntax: true,
-    plugins: [plainBuiltins, plainBuffers, oneLanguage],
+    plugins: [plainBuiltins, oneLanguage],
     legalComments: 'linked',
     // Dependencies in CommonJS call `require` for the modules of Node.js, which an ES module does not have.
     banner: {

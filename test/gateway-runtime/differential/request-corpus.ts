@@ -256,7 +256,7 @@ const heads: RequestCase[] = [
 const brokenLines: RequestCase[] = [
   ['HTTP/0.9', 'GET /a', 400],
   ['HTTP/0.9 with its version', 'GET /a HTTP/0.9', 505],
-  ['HTTP/1.2', 'GET /a HTTP/1.2', 400],
+  ['HTTP/1.2', 'GET /a HTTP/1.2', 505],
   ['HTTP/2.0', 'GET /a HTTP/2.0', 505],
   ['HTTP/1.10', 'GET /a HTTP/1.10', 400],
   ['HTTP/01.1', 'GET /a HTTP/01.1', 400],

@@ -10,7 +10,8 @@ import { RequestPipeline } from '../request-pipeline.ts'
 import type { Deadline } from '../timer-wheel.ts'
 import { drainGrace, type WorkerContext } from '../worker-context.ts'
 import { fieldLine } from './field-lines.ts'
-import { type MessageHandler, type MessageHead, ParseError, Parser, parserType } from './parser.ts'
+import { ParseError } from './parse-error.ts'
+import { type BodyLength, chunked, type MessageHandler, type MessageHead, Parser } from './parser.ts'
 import { HeadRefused, readRequestHead } from './request-head.ts'
 import { currentDateLine, responseHeadText, statusLine } from './response-head-text.ts'
 import { SocketWriter } from './socket-writer.ts'
@@ -65,14 +66,14 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     onClosed: (connection: ClientConnection) => void,
   ) {
     const socket = direct
-      ? directSocket(accepted, readBuffer, (size) => this.receive(readBuffer.subarray(0, size)))
+      ? directSocket(accepted, readBuffer, (size) => this.#receive(readBuffer, size))
       : accepted
     this.#socket = socket
     this.#facts = facts
     this.#context = context
     this.#onClosed = onClosed
     this.#writer = new SocketWriter(socket)
-    this.#parser = new Parser(parserType.request, context.runtime.parserLimits, this)
+    this.#parser = new Parser('request', context.runtime.parserLimits, this)
     if (!direct) socket.on('data', (chunk: Buffer) => this.receive(chunk))
     socket.on('drain', () => this.#onDrain())
     socket.on('end', () => this.#onEnd())
@@ -114,27 +115,34 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
 
   /** The chunk is used again as soon as this returns. */
   receive(chunk: Buffer): void {
-    if (this.#phase === 'lingering') return
-    if (this.#phase === 'tunnel') return this.#receiveInTunnel(chunk)
-    if (this.#pipeline && this.#requestComplete) {
-      this.#pending = Buffer.concat(this.#pending ? [this.#pending, chunk] : [chunk])
-      this.#socket.pause()
-      return
-    }
-    this.#parse(chunk)
+    this.#receive(chunk, chunk.length)
   }
 
-  #parse(chunk: Buffer): void {
+  /** `end`: how many of the bytes came. */
+  #receive(bytes: Buffer, end: number): void {
+    if (this.#phase === 'lingering') return
+    if (this.#phase === 'tunnel') return this.#receiveInTunnel(bytes.subarray(0, end))
+    if (this.#pipeline && this.#requestComplete) return this.#hold(bytes, 0, end)
+    this.#parse(bytes, end)
+  }
+
+  /** Keeps what came behind a request until that is answered. */
+  #hold(bytes: Buffer, start: number, end: number): void {
+    const rest = bytes.subarray(start, end)
+    this.#pending = Buffer.concat(this.#pending ? [this.#pending, rest] : [rest])
+    this.#socket.pause()
+  }
+
+  #parse(bytes: Buffer, end: number): void {
     this.#parsing = true
-    let rest = chunk
+    let at = 0
     try {
-      while (rest.length > 0 && this.#phase !== 'lingering' && !this.#closed) {
+      while (at < end && this.#phase !== 'lingering' && !this.#closed) {
         if (this.#pipeline && this.#requestComplete) {
-          this.#pending = Buffer.from(rest)
-          this.#socket.pause()
+          this.#hold(bytes, at, end)
           break
         }
-        rest = rest.subarray(this.#parser.execute(rest))
+        at = this.#parser.execute(bytes, at, end)
         if (this.#messageComplete) this.#onMessageComplete()
       }
     } catch (error) {
@@ -164,7 +172,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     this.#pipeline.replace(problem(status, code, 'The body of the request is not valid HTTP/1.1.'))
   }
 
-  onHead(message: MessageHead): boolean {
+  onHead(message: MessageHead): BodyLength {
     const head = readRequestHead(message)
     this.#bodyRate = undefined
     this.#requestComplete = false
@@ -177,7 +185,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     this.#pipeline = pipeline
     this.#await(head.isChunked || head.contentLength! > 0 ? 'body' : 'response')
     pipeline.start()
-    return true
+    return head.isChunked ? chunked : head.contentLength!
   }
 
   onBody(chunk: Buffer): void {
@@ -273,8 +281,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   }
 
   end(): void {
-    this.#writer.flush()
-    this.#socket.end()
+    this.#writer.end()
     if (this.#socket.readableEnded) this.#record()
   }
 
@@ -385,7 +392,6 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
       `${statusLine(reply.status)}content-type: application/problem+json\r\ncontent-length: ${body.length}\r\n` +
         `${currentDateLine()}x-request-id: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
     )
-    this.#writer.flush()
     this.#linger()
   }
 
@@ -401,16 +407,12 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   /** Answered before the request was complete: the rest of it is not worth reading. */
   #finishEarly(): void {
     this.#record()
-    this.#writer.flush()
     this.#linger()
   }
 
   #nextRequest(): void {
     this.#record()
-    if (!this.#keepAlive) {
-      this.#writer.flush()
-      return this.#linger()
-    }
+    if (!this.#keepAlive) return this.#linger()
     this.#await('idle')
     const pending = this.#pending
     if (!pending) {
@@ -423,7 +425,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     // socket holds would be read before these, which came first.
     process.nextTick(() => {
       this.#socket.resume()
-      this.#parse(pending)
+      this.#parse(pending, pending.length)
     })
   }
 
@@ -462,7 +464,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     this.#phase = 'lingering'
     this.#pending = undefined
     this.#socket.resume()
-    this.#socket.end()
+    this.#writer.end()
     this.#context.wheel.set(this, lingerTime)
   }
 
@@ -482,7 +484,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
 
   #onEnd(): void {
     // Half-closed: a client may say that it is done and still read its answer.
-    if (!this.#pipeline) this.#socket.end()
+    if (!this.#pipeline) this.#writer.end()
     else if (this.#phase === 'tunnel') this.#endFromClient(this.#pipeline)
     else if (this.#requestComplete) this.#keepAlive = false
     else if (this.#responseComplete) this.#finishEarly()
@@ -498,7 +500,6 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     if (this.#closed) return
     this.#closed = true
     this.#context.wheel.clear(this)
-    this.#parser.free()
     if (this.#pipeline && this.#phase === 'tunnel') this.#context.metrics.onTunnelClosed()
     if (this.#responseComplete) this.#pipeline?.record()
     else this.#pipeline?.abandon()

@@ -1,3 +1,5 @@
+import { WordTable } from './word-table.ts'
+
 /** What the proxy must know of a header field to treat it right; the rest is `other` and passes as it is. */
 export const HeaderKind = {
   other: 0,
@@ -71,6 +73,8 @@ const kinds = new Map<string, HeaderKind>([
 
 const known = new Map<string, HeaderName>()
 const mostKnown = 4_096
+/** The same, of those that were looked for by their bytes. */
+const knownBytes = new WordTable<HeaderName>(4 * mostKnown)
 
 /**
  * The one object for a header name. Real traffic repeats the same few names, so their analysis is done once;
@@ -78,6 +82,16 @@ const mostKnown = 4_096
  */
 export function headerName(raw: string): HeaderName {
   return known.get(raw) ?? learn(raw)
+}
+
+/** The one object for the header name in these bytes, which are a token of this hash (`hashWith`). */
+export function headerNameAt(bytes: Buffer, start: number, end: number, hash: number): HeaderName {
+  const found = knownBytes.find(bytes, start, end, hash)
+  if (found) return found
+  const raw = bytes.toString('latin1', start, end)
+  const name = headerName(raw)
+  if (known.has(raw)) knownBytes.add(raw, name)
+  return name
 }
 
 function learn(slice: string): HeaderName {

@@ -66,6 +66,7 @@ export function readCommonHead(head: MessageHead): RequestHead {
     throw new HeadRefused(405, 'method-not-allowed', `${head.method} is not served`)
   }
   const fields = readFields(head)
+  if (fields.isChunked && fields.contentLength !== undefined) refuse('Content-Length with Transfer-Encoding')
   const target = readTarget(head, fields.host)
   const hasBody = fields.isChunked || (fields.contentLength ?? 0) > 0
   return {
@@ -194,7 +195,7 @@ function readHopByHop({ lower }: HeaderName, value: string, fields: Fields): voi
 
 function readContentLength(value: string, { contentLength }: Fields): number {
   if (contentLength !== undefined) refuse('more than one Content-Length')
-  if (!/^(0|[1-9]\d{0,15})$/.test(value)) refuse('Content-Length is not a plain number')
+  if (!/^(0|[1-9]\d{0,14})$/.test(value)) refuse('Content-Length is not a plain number')
   return Number(value)
 }
 
@@ -202,6 +203,8 @@ function readTransferEncoding(value: string, version: number, fields: Fields): v
   if (version === 10) refuse('Transfer-Encoding in HTTP/1.0')
   if (fields.isChunked) refuse('more than one Transfer-Encoding')
   if (value.toLowerCase() !== 'chunked') {
+    // Nobody can tell where such a body ends (RFC 9112 section 6.3).
+    if (/(^|,)[ \t]*chunked[ \t]*,/i.test(value)) refuse('chunked is not the last coding')
     throw new HeadRefused(501, 'transfer-encoding-not-implemented', 'Transfer-Encoding may only be chunked')
   }
   fields.isChunked = true

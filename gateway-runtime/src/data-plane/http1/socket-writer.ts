@@ -1,17 +1,20 @@
 import type { Socket } from 'node:net'
 import type { Fields } from '../fields.ts'
+import { sendSoon } from './write-batch.ts'
 
 const smallest = 8_192 // a piece of body from which a copy costs more than a second entry in the write
+const mostWaiting = 16_384 // of text: more is sent at once
 
 /**
- * Collects what one event has to say to a socket, so that a head and a small body leave in one write (and, over
- * TLS, in one record).
+ * Collects what one turn of the event loop has to say to a socket, so that a head and a small body leave in one write
+ * (and, over TLS, in one record).
  */
 export class SocketWriter {
   readonly #socket: Socket
   #text = ''
   /** Whether all of the text may still be taken back. */
   #isHeld = false
+  #isDue = false
 
   constructor(socket: Socket) {
     this.#socket = socket
@@ -19,7 +22,7 @@ export class SocketWriter {
 
   /** Sends what was collected before, and begins what can be taken back until it is sent. */
   begin(): void {
-    this.flush()
+    this.send()
     this.#isHeld = true
   }
 
@@ -43,7 +46,7 @@ export class SocketWriter {
     }
     const socket = this.#socket
     socket.cork()
-    this.flush()
+    this.send()
     socket.write(Buffer.from(chunk))
     process.nextTick(uncork, socket)
   }
@@ -65,13 +68,28 @@ export class SocketWriter {
     this.#text += '\r\n'
   }
 
-  /** Sends what was collected. */
+  /** Sends what was collected, at the end of this turn of the event loop; much of it at once. */
   flush(): void {
+    if (this.#text.length > mostWaiting) return this.send()
+    if (this.#isDue || this.#text === '') return
+    this.#isDue = true
+    sendSoon(this)
+  }
+
+  /** Sends what was collected, at once. */
+  send(): void {
+    this.#isDue = false
     if (this.#text === '') return
     const text = this.#text
     this.#text = ''
     this.#isHeld = false
-    this.#socket.write(text, 'latin1')
+    if (!this.#socket.destroyed) this.#socket.write(text, 'latin1')
+  }
+
+  /** Sends what was collected, and then that there is no more. */
+  end(): void {
+    this.send()
+    this.#socket.end()
   }
 
   /** Whether the peer takes more; where not, wait for `drain` before giving more. */

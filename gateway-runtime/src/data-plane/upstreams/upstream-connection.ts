@@ -1,7 +1,14 @@
 import type { Socket } from 'node:net'
 import type { Exchange } from '../exchange.ts'
 import { type Fields, passedTrailers } from '../fields.ts'
-import { type MessageHandler, type MessageHead, ParseError, Parser, parserType } from '../http1/parser.ts'
+import { ParseError } from '../http1/parse-error.ts'
+import {
+  type BodyLength,
+  type MessageHandler,
+  type MessageHead,
+  Parser,
+  untilClose,
+} from '../http1/parser.ts'
 import { requestHeadText } from '../http1/request-head-text.ts'
 import { checkStatusLine, readResponseFraming } from '../http1/response-framing.ts'
 import { SocketWriter } from '../http1/socket-writer.ts'
@@ -75,7 +82,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     this.#wheel = wheel
     this.#owner = owner
     this.#writer = new SocketWriter(socket)
-    this.#parser = new Parser(parserType.response, responseLimits, this)
+    this.#parser = new Parser('response', responseLimits, this)
     socket.setNoDelay(true)
     socket.on(transport.connectEvent, () => this.#onConnect())
     socket.on('drain', () => this.#onDrain())
@@ -114,8 +121,7 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     if (this.#chunked) this.#writer.lastChunk(trailers)
     this.#requestSent = true
     if (this.#inTunnel) {
-      this.#writer.flush()
-      this.#socket.end()
+      this.#writer.end()
     } else if (this.#connected && this.#writer.hasRoom) {
       this.#awaitRead()
     }
@@ -197,17 +203,18 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
   }
 
   readonly #onRead = (size: number): boolean => {
-    this.#onData(readBuffer.subarray(0, size))
+    this.#onData(size)
     return true
   }
 
-  #onData(chunk: Buffer): void {
+  /** So many bytes came into the buffer. */
+  #onData(size: number): void {
     const request = this.#request
     // Nothing was asked for: whatever this is, it answers no request.
     if (!request) return this.destroy()
     try {
-      if (this.#inTunnel) request.onResponseBody(chunk)
-      else this.#readAnswer(chunk)
+      if (this.#inTunnel) request.onResponseBody(readBuffer.subarray(0, size))
+      else this.#readAnswer(size)
     } catch (error) {
       return this.#fail(this.#toUpstreamError(error))
     }
@@ -215,21 +222,21 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     request.onResponseFlush()
   }
 
-  #readAnswer(chunk: Buffer): void {
+  #readAnswer(size: number): void {
     this.#awaitRead()
-    let rest = chunk
-    while (rest.length > 0) {
-      rest = rest.subarray(this.#parser.execute(rest))
+    let at = 0
+    while (at < size) {
+      at = this.#parser.execute(readBuffer, at, size)
       if (!this.#request) return // what was read had it given up
       if (!this.#complete) continue
       this.#complete = false
       if (this.#inTunnel) {
-        if (rest.length > 0) this.#request!.onResponseBody(rest)
+        if (at < size) this.#request!.onResponseBody(readBuffer.subarray(at, size))
         return
       }
       if (this.#interim) continue
       // Bytes behind a complete answer answer nothing: the connection cannot be trusted again.
-      if (rest.length > 0) this.#keepAlive = false
+      if (at < size) this.#keepAlive = false
       return this.#finish()
     }
   }
@@ -253,26 +260,26 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     request.onResponseEnd(passedTrailers(this.#trailers))
   }
 
-  onHead(head: MessageHead): boolean {
+  onHead(head: MessageHead): BodyLength {
     const request = this.#request!
     checkStatusLine(head)
-    const contentLength = readResponseFraming(head)
+    const length = readResponseFraming(head)
     this.#answered = true
     this.#interim = head.status < 200
     if (this.#interim) {
       if (head.status === 101) {
         this.#openTunnel(head)
-        return true
+        return 0
       }
       if (++this.#interimCount > mostInterimResponses) {
         throw new UpstreamError('bad-response', `over ${mostInterimResponses} interim responses`, false)
       }
       if (head.status > 100) request.onInterimResponse(head)
-      return true
+      return 0
     }
-    this.#keepAlive &&= head.keepAlive
-    request.onResponseHead(head, contentLength)
-    return !request.expectsNoBody
+    if (!head.keepAlive || length === untilClose) this.#keepAlive = false
+    request.onResponseHead(head, length < 0 ? undefined : length)
+    return request.expectsNoBody || head.status === 204 || head.status === 304 ? 0 : length
   }
 
   #openTunnel(head: MessageHead): void {
@@ -318,7 +325,6 @@ export class UpstreamConnection implements UpstreamStream, MessageHandler, Deadl
     if (this.#closed) return
     this.#closed = true
     this.#wheel.clear(this)
-    this.#parser.free()
     this.#owner.onClosed(this)
     if (this.#inTunnel && this.#socket.readableEnded && this.#socket.writableFinished) return
     this.#fail(
