@@ -10,7 +10,7 @@ import {
   stat,
   writeFile,
 } from 'node:fs/promises'
-import { basename, join, relative } from 'node:path'
+import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { oneLanguage, plainBuiltins } from './bundle-plugins.ts'
 import { placeNativePackages } from './native-packages.ts'
@@ -83,11 +83,7 @@ export async function bundle(folder: string): Promise<Bundle> {
     },
     logLevel: 'silent',
   })
-  const sources = Object.keys(metafile.inputs)
-    .filter((path) => !path.startsWith('plain-builtins:'))
-    .map((path) =>
-      path.startsWith('plain-buffers:') ? relative(root, path.slice('plain-buffers:'.length)) : path,
-    )
+  const sources = Object.keys(metafile.inputs).filter((path) => !path.startsWith('plain-builtins:'))
   return { sources, files: Object.keys(metafile.outputs).map((path) => basename(path)) }
 }
 
