@@ -52,6 +52,8 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
   /** Bytes of a body that came behind its answer. */
   #discarded = 0
   #keepAlive = true
+  /** Whether the client, in clear, has asked for the connection to be closed behind this request. */
+  #isLast = false
   #requests = 0
   #framing: BodyFraming = 'none'
   #bodyLeft = 0
@@ -179,8 +181,9 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     this.#responseComplete = false
     this.#discarded = 0
     this.#framing = 'none'
-    const isLast = ++this.#requests >= this.#context.runtime.limits.connection_requests
-    this.#keepAlive = head.keepAlive && !isLast && !this.#context.draining
+    const isOver = ++this.#requests >= this.#context.runtime.limits.connection_requests
+    this.#keepAlive = head.keepAlive && !isOver && !this.#context.draining
+    this.#isLast = !head.keepAlive && this.#facts.scheme === 'http'
     const pipeline = new RequestPipeline(head, this.#facts, this, this.#context)
     this.#pipeline = pipeline
     this.#await(head.isChunked || head.contentLength! > 0 ? 'body' : 'response')
@@ -412,7 +415,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
 
   #nextRequest(): void {
     this.#record()
-    if (!this.#keepAlive) return this.#linger()
+    if (!this.#keepAlive) return this.#isLast ? this.#close() : this.#linger()
     this.#await('idle')
     const pending = this.#pending
     if (!pending) {
@@ -456,6 +459,13 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     return this.#requestComplete && this.#framing === 'length' && this.#bodyLeft === 0
   }
 
+  /** The client has said that it sends no more: nothing can come that would reset the connection. */
+  #close(): void {
+    this.#phase = 'lingering'
+    this.#writer.close()
+    this.#context.wheel.set(this, this.#context.runtime.limits.body_timeout)
+  }
+
   /**
    * Closes so that the client gets to read the answer: a socket that is closed with unread bytes resets the
    * connection (RFC 9112 section 9.6).
@@ -464,8 +474,9 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
     this.#phase = 'lingering'
     this.#pending = undefined
     this.#socket.resume()
-    this.#writer.end()
-    this.#context.wheel.set(this, lingerTime)
+    const { runtime, wheel } = this.#context
+    wheel.set(this, runtime.limits.body_timeout)
+    this.#writer.end(() => wheel.set(this, lingerTime))
   }
 
   #await(phase: 'idle' | 'head' | 'body' | 'response'): void {
@@ -493,7 +504,7 @@ export class ClientConnection implements MessageHandler, Downstream, ClientTunne
 
   #endFromClient(pipeline: RequestPipeline): void {
     pipeline.onEnd(undefined)
-    if (this.#socket.writableEnded) this.#record()
+    if (this.#writer.ended) this.#record()
   }
 
   #onClose(): void {

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
 import type { Fields } from '../fields.ts'
-import { sendSoon } from './write-batch.ts'
+import { sendSoon } from '../write-batch.ts'
+import { writeCopy } from './write-buffers.ts'
 
-const smallest = 8_192 // a piece of body from which a copy costs more than a second entry in the write
+const largestText = 4_096 // a piece of body up to which it costs less as text
 const mostWaiting = 16_384 // of text: more is sent at once
 
 /**
@@ -15,6 +16,9 @@ export class SocketWriter {
   /** Whether all of the text may still be taken back. */
   #isHeld = false
   #isDue = false
+  /** What is done when all was sent. */
+  #ending: (() => void) | undefined
+  #ended = false
 
   constructor(socket: Socket) {
     this.#socket = socket
@@ -40,22 +44,22 @@ export class SocketWriter {
 
   /** The chunk is used again as soon as this returns. */
   chunk(chunk: Buffer): void {
-    if (chunk.length < smallest) {
-      this.#text += chunk.toString('latin1')
-      return
-    }
-    const socket = this.#socket
-    socket.cork()
-    this.send()
-    socket.write(Buffer.from(chunk))
-    process.nextTick(uncork, socket)
+    this.#piece(chunk, '')
   }
 
   /** One piece of a chunked body (RFC 9112 section 7.1). */
   framedChunk(chunk: Buffer): void {
     this.#text += `${chunk.length.toString(16)}\r\n`
-    this.chunk(chunk)
-    this.#text += '\r\n'
+    this.#piece(chunk, '\r\n')
+  }
+
+  #piece(chunk: Buffer, after: string): void {
+    if (chunk.length <= largestText) {
+      this.#text += chunk.toString('latin1') + after
+      return
+    }
+    const text = this.#take()
+    if (!this.#socket.destroyed) writeCopy(this.#socket, text, chunk, after)
   }
 
   /** The end of a chunked body, with its trailers (RFC 9112 section 7.1.2). */
@@ -79,17 +83,48 @@ export class SocketWriter {
   /** Sends what was collected, at once. */
   send(): void {
     this.#isDue = false
-    if (this.#text === '') return
+    if (this.#text !== '') {
+      const text = this.#take()
+      if (!this.#socket.destroyed) this.#socket.write(text, 'latin1')
+    }
+    const ending = this.#ending
+    this.#ending = undefined
+    ending?.()
+  }
+
+  /** Whether nothing more can be sent. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Sends what was collected, and then that there is no more; `onSent`: the system has taken all of it. */
+  end(onSent?: () => void): void {
+    this.#endBy(() => this.#socket.end(onSent))
+  }
+
+  /** Sends what was collected, and closes the connection when the system has taken it: for a peer that sends no more. */
+  close(): void {
+    const socket = this.#socket
+    this.#endBy(() => {
+      if (socket.writableLength === 0) socket.destroy()
+      else socket.end(() => socket.destroy())
+    })
+  }
+
+  #endBy(ending: () => void): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#ending = ending
+    if (this.#isDue) return
+    this.#isDue = true
+    sendSoon(this)
+  }
+
+  #take(): string {
     const text = this.#text
     this.#text = ''
     this.#isHeld = false
-    if (!this.#socket.destroyed) this.#socket.write(text, 'latin1')
-  }
-
-  /** Sends what was collected, and then that there is no more. */
-  end(): void {
-    this.send()
-    this.#socket.end()
+    return text
   }
 
   /** Whether the peer takes more; where not, wait for `drain` before giving more. */
@@ -97,5 +132,3 @@ export class SocketWriter {
     return !this.#socket.writableNeedDrain
   }
 }
-
-const uncork = (socket: Socket): void => socket.uncork()

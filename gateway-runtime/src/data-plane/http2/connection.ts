@@ -3,6 +3,7 @@ import type { FieldSink, Fields } from '../fields.ts'
 import type { HeaderName } from '../http1/header-name.ts'
 import type { Deadline, TimerWheel } from '../timer-wheel.ts'
 import { TokenBucket } from '../token-bucket.ts'
+import { sendSoon } from '../write-batch.ts'
 import { FrameReader } from './frame-reader.ts'
 import {
   defaultWindow,
@@ -95,7 +96,6 @@ export abstract class Http2Connection implements Deadline {
   readonly #resets = new TokenBucket(500, 50)
   #unread = 0
   #output: Buffer[] = []
-  #flushScheduled = false
   #prefaceLeft: number
   #settingsSeen = false
   #block: OpenBlock | undefined
@@ -146,17 +146,12 @@ export abstract class Http2Connection implements Deadline {
 
   /** Returns the count of flushes before which this frame can still be changed. */
   write(frame: Buffer): number {
-    this.#output.push(frame)
-    if (!this.#flushScheduled) {
-      this.#flushScheduled = true
-      // All that this turn of the event loop has to say leaves in one write.
-      setImmediate(this.#flush)
-    }
+    // All that this turn of the event loop has to say leaves in one write.
+    if (this.#output.push(frame) === 1) sendSoon(this)
     return this.flushes
   }
 
-  readonly #flush = (): void => {
-    this.#flushScheduled = false
+  send(): void {
     this.flushes++
     const output = this.#output
     this.#output = []
@@ -217,7 +212,7 @@ export abstract class Http2Connection implements Deadline {
   }
 
   protected endSocket(): void {
-    this.#flush()
+    this.send()
     this.socket.end()
     this.wheel.set(this, endTime)
     this.closed = true
