@@ -38,7 +38,7 @@ const ownFields = {
 export function writeRequestFields(exchange: Exchange, sink: FieldSink): void {
   const { head, peerIsTrusted, forwardedFields } = exchange
   const { names, values, connectionFields } = head
-  const received = new ReceivedForwarded(forwardedFields)
+  const received = peerIsTrusted ? new ReceivedForwarded(forwardedFields) : undefined
   for (let index = 0; index < names.length; index++) {
     const name = names[index]!
     const value = values[index]!
@@ -46,7 +46,7 @@ export function writeRequestFields(exchange: Exchange, sink: FieldSink): void {
       case HeaderKind.forwardedFor:
       case HeaderKind.forwardedStandard:
       case HeaderKind.forwarded:
-        if (!peerIsTrusted || !received.take(name, value)) continue
+        if (!received?.take(name, value)) continue
         break
       case HeaderKind.other:
       case HeaderKind.singleton:
@@ -92,20 +92,16 @@ class ReceivedForwarded {
   }
 }
 
-function writeOwnFields(
-  exchange: Exchange,
-  received: { for: string; proto: boolean; host: boolean; standard: string },
-  sink: FieldSink,
-): void {
+function writeOwnFields(exchange: Exchange, received: ReceivedForwarded | undefined, sink: FieldSink): void {
   const { head, facts, forwardedFields } = exchange
   sink.field(ownFields.requestId, exchange.requestId)
   if (forwardedFields !== 'rfc7239') {
-    sink.field(ownFields.forwardedFor, received.for + facts.peerAddress)
-    if (!received.proto) sink.field(ownFields.forwardedProto, facts.scheme)
-    if (!received.host) sink.field(ownFields.forwardedHost, head.authority)
+    sink.field(ownFields.forwardedFor, received ? received.for + facts.peerAddress : facts.peerAddress)
+    if (!received?.proto) sink.field(ownFields.forwardedProto, facts.scheme)
+    if (!received?.host) sink.field(ownFields.forwardedHost, head.authority)
   }
   if (forwardedFields !== 'x-forwarded')
-    sink.field(ownFields.forwarded, received.standard + forwardedElement(exchange))
+    sink.field(ownFields.forwarded, (received?.standard ?? '') + forwardedElement(exchange))
   if (facts.clientCertificate) writeCertificateFields(facts.clientCertificate, sink)
   if (exchange.consumer) writeConsumerFields(exchange.consumer, sink)
   sink.field(ownFields.via, head.version === 20 ? '2 gatehouse' : '1.1 gatehouse')
@@ -136,7 +132,7 @@ export function writeResponseFields(
   let hasDate = false
   let dropped: readonly string[] | undefined
   for (let index = 0; index < names.length; index++) {
-    if (names[index]!.kind !== HeaderKind.connection || /^(close|keep-alive)$/i.test(values[index]!)) continue
+    if (names[index]!.kind !== HeaderKind.connection || values[index] === 'keep-alive') continue
     const options = values[index]!.split(',').map((option) => option.trim().toLowerCase())
     dropped = [...(dropped ?? []), ...options]
   }

@@ -159,7 +159,7 @@ export class Forwarding implements UpstreamRequest {
     if (tryTimeout !== undefined)
       this.#tryTimer = setTimeout(() => this.#onTimeout('try-timeout', tryTimeout), tryTimeout)
     stream.sendHead(exchange, this.#authority(pool), this.#path)
-    for (const chunk of this.#replay ?? []) stream.sendBody(chunk)
+    if (this.#replaySize > 0) for (const chunk of this.#replay ?? []) stream.sendBody(chunk)
     if (this.#requestEnded) stream.endRequest(this.#trailers)
   }
 

@@ -1,3 +1,4 @@
+import { ownCopy } from './own-copy.ts'
 import { WordTable } from './word-table.ts'
 
 /** What the proxy must know of a header field to treat it right; the rest is `other` and passes as it is. */
@@ -102,6 +103,3 @@ function learn(slice: string): HeaderName {
   if (known.size < mostKnown) known.set(raw, name)
   return name
 }
-
-/** A slice would keep the whole head it was cut from in memory, and what was joined is copied together at every use. */
-const ownCopy = (text: string): string => Buffer.from(text, 'latin1').toString('latin1')

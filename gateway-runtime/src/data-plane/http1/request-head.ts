@@ -1,6 +1,7 @@
 import { type Problem, problem } from '../problem.ts'
 import { normalizeTarget } from '../request-path.ts'
 import { HeaderKind, type HeaderName } from './header-name.ts'
+import { ownCopy } from './own-copy.ts'
 import type { MessageHead } from './parser.ts'
 
 /** A request head that was found sound. */
@@ -42,6 +43,8 @@ export class HeadRefused extends Error {
 const refuse = (detail: string): never => {
   throw new HeadRefused(400, 'malformed-request', detail)
 }
+
+const longestHost = 255 + 6 // a name of DNS with a port
 
 // RFC 3986 section 3.2.2 host with an optional port, as RFC 9110 section 7.2 wants it in Host.
 const hostPattern = /^([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
@@ -235,8 +238,7 @@ function readTarget(
     authority = absolute[1]!
     origin = absolute[2]!.startsWith('/') ? absolute[2]! : `/${absolute[2]}`
   }
-  if (!hostPattern.test(authority)) return refuse('Host is not a host name')
-  const name = authority.replace(/:\d*$/, '').toLowerCase()
+  const name = hosts.get(authority) ?? learnHost(authority)
   if (target === '*') {
     if (head.method !== 'OPTIONS') refuse('the target * is for OPTIONS only')
     return { path: '*', query: '', authority, host: name }
@@ -244,4 +246,15 @@ function readTarget(
   const path = normalizeTarget(origin)
   if ('problem' in path) return refuse(path.problem)
   return { path: path.path, query: path.query, authority, host: name }
+}
+
+/** The name in each Host that is a sound one: a gateway sees the same few. Past so many, nothing more is kept. */
+const hosts = new Map<string, string>()
+const mostHosts = 1_024
+
+function learnHost(authority: string): string {
+  if (!hostPattern.test(authority)) refuse('Host is not a host name')
+  const name = authority.replace(/:\d*$/, '').toLowerCase()
+  if (hosts.size < mostHosts && authority.length <= longestHost) hosts.set(ownCopy(authority), ownCopy(name))
+  return name
 }
