@@ -1,3 +1,8 @@
+import { performance } from 'node:perf_hooks'
+
+/** Milliseconds of `performance.now()`; the global one is looked up anew at each use. */
+export const now = (): number => performance.now()
+
 /** Milliseconds between this thread's `performance.now()` and the system's monotonic clock. */
 function measureOffset(): number {
   let offset = 0

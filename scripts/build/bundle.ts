@@ -105,7 +105,7 @@ async function writeLauncher(name: string): Promise<void> {
  * For Node.js, of the service: a heap whose young part begins at the size (MiB) that it has under load anyway. With
  * what it begins at otherwise, a third of the time of a start is collecting garbage.
  */
-export const serviceNodeArguments = ['--min-semi-space-size=16']
+export const serviceNodeArguments = ['--min-semi-space-size=8', '--max-semi-space-size=8']
 
 const nodeArguments = (name: string): string =>
   name === 'gateway' ? serviceNodeArguments.map((argument) => `${argument} `).join('') : ''

@@ -1,3 +1,4 @@
+import { now } from '../clock.ts'
 import type { ForwardedFields } from '../config/schema.ts'
 import type {
   AnswerReply,
@@ -115,7 +116,7 @@ export class Exchange implements PluginExchange, PluginRequest {
     this.requestId = client.requestId
     this.peerIsTrusted = client.peerIsTrusted
     this.forwardedFields = client.forwardedFields
-    this.startedAt = performance.now()
+    this.startedAt = now()
   }
 
   get request(): PluginRequest {

@@ -1,3 +1,4 @@
+import { now } from '../clock.ts'
 import type { CompiledService } from '../config/snapshot.ts'
 import type { Downstream } from './downstream.ts'
 import type { Exchange } from './exchange.ts'
@@ -53,7 +54,7 @@ export class Forwarding implements UpstreamRequest {
   #retryTimer: NodeJS.Timeout | undefined
   #tryTimer: NodeJS.Timeout | undefined
   #totalTimer: NodeJS.Timeout | undefined
-  readonly #startedAt = performance.now()
+  readonly #startedAt = now()
 
   constructor(exchange: Exchange, runtime: Destination, client: Downstream, context: WorkerContext) {
     this.#exchange = exchange
@@ -185,7 +186,7 @@ export class Forwarding implements UpstreamRequest {
     this.#responded = true
     this.#replay = undefined
     clearTimeout(this.#tryTimer)
-    this.#exchange.upstreamTime = performance.now() - this.#startedAt
+    this.#exchange.upstreamTime = now() - this.#startedAt
   }
 
   onTunnelOpen(head: MessageHead): void {
@@ -236,7 +237,7 @@ export class Forwarding implements UpstreamRequest {
     // Nor does one that it closes in order, which other requests may be on: the last time, it is one of our own.
     if (isRefused(error) && repeatable && this.#refusals < mostRefusals)
       return this.#again(++this.#refusals === mostRefusals)
-    this.#exchange.upstreamTime = performance.now() - this.#startedAt
+    this.#exchange.upstreamTime = now() - this.#startedAt
     this.#countFailure(this.#responded)
     this.#lastError = error
     this.#tried.push(this.#pool!)

@@ -1,3 +1,4 @@
+import { now } from '../clock.ts'
 import { type AnswerReply, BodyTooLarge, type Reply } from '../plugins/contract.ts'
 import { challengeAnswer, challengeResponse } from './acme-challenges.ts'
 import type { Downstream } from './downstream.ts'
@@ -186,7 +187,7 @@ export class RequestPipeline implements BodySource {
     this.#over = true
     clearTimeout(this.#grpcDeadline)
     this.#mirror?.onRequestOver()
-    const duration = performance.now() - this.exchange.startedAt
+    const duration = now() - this.exchange.startedAt
     this.#context.metrics.record(this.exchange, duration)
     this.#context.accessLog.write(this.exchange, duration)
     this.#context.traces.end(this.exchange, duration)

@@ -1,3 +1,4 @@
+import { now } from '../clock.ts'
 /** Something that must happen by a time, which moves with every request. */
 export interface Deadline {
   /** Milliseconds of `performance.now()`; Infinity for none. */
@@ -22,7 +23,7 @@ export class TimerWheel {
   #time = 0
 
   set(entry: Deadline, milliseconds: number): void {
-    const deadline = performance.now() + milliseconds
+    const deadline = now() + milliseconds
     entry.deadline = deadline
     if (entry.wakeAt > deadline) this.#insert(entry)
   }
@@ -38,7 +39,7 @@ export class TimerWheel {
 
   #insert(entry: Deadline): void {
     if (!this.#timer) {
-      this.#time = performance.now()
+      this.#time = now()
       this.#timer = setInterval(() => this.#advance(), tick)
       this.#timer.unref()
     }
@@ -49,14 +50,14 @@ export class TimerWheel {
   }
 
   #advance(): void {
-    const now = performance.now()
-    while (this.#time + tick <= now) {
+    const time = now()
+    while (this.#time + tick <= time) {
       this.#time += tick
       this.#cursor = (this.#cursor + 1) % slots
       const due = this.#slots[this.#cursor]!
       if (due.length === 0) continue
       this.#slots[this.#cursor] = []
-      for (const entry of due) this.#wake(entry, now)
+      for (const entry of due) this.#wake(entry, time)
     }
   }
 
