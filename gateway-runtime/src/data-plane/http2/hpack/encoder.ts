@@ -21,6 +21,11 @@ const names = new Map(
   [':status', ':method', ':scheme', ':authority', ':path'].map((name) => [name, headerName(name)]),
 )
 
+/** Names as they are written where no table has them. */
+const encodedNames = new Map<string, Uint8Array>()
+const mostEncodedNames = 1_024
+const longestEncodedName = 64
+
 /** Encodes the header blocks of one direction of a connection (RFC 7541). */
 export class HpackEncoder implements FieldSink {
   readonly #maxTableSize: number
@@ -71,8 +76,10 @@ export class HpackEncoder implements FieldSink {
     const isIndexing = how === 'indexed' && fieldSize(lower, value) < this.#table.maxSize / 4
     if (isIndexing) this.#integer(0x40, 6, index)
     else this.#integer(how === 'never' ? 0x10 : 0, 4, index)
-    if (index === 0) this.#string(lower)
-    this.#string(value)
+    if (index === 0) this.#name(lower)
+    // What is never the same again is mostly digits, of which Huffman's code saves less than it costs.
+    if (how === 'literal') this.#plain(value)
+    else this.#string(value)
     if (isIndexing) this.#remember(known, value)
   }
 
@@ -110,17 +117,32 @@ export class HpackEncoder implements FieldSink {
     this.#block[this.#at++] = rest
   }
 
+  #name(lower: string): void {
+    const known = encodedNames.get(lower)
+    if (known) {
+      this.#reserve(known.length)
+      this.#block.set(known, this.#at)
+      this.#at += known.length
+      return
+    }
+    const start = this.#at
+    this.#string(lower)
+    if (encodedNames.size < mostEncodedNames && lower.length <= longestEncodedName)
+      encodedNames.set(lower, new Uint8Array(this.#block.subarray(start, this.#at)))
+  }
+
   #string(text: string): void {
     const short = huffmanLength(text)
-    if (short < text.length) {
-      this.#integer(0x80, 7, short)
-      this.#reserve(short)
-      this.#at = encodeHuffman(text, this.#block, this.#at)
-    } else {
-      this.#integer(0, 7, text.length)
-      this.#reserve(text.length)
-      this.#at += this.#block.write(text, this.#at, 'latin1')
-    }
+    if (short >= text.length) return this.#plain(text)
+    this.#integer(0x80, 7, short)
+    this.#reserve(short)
+    this.#at = encodeHuffman(text, this.#block, this.#at)
+  }
+
+  #plain(text: string): void {
+    this.#integer(0, 7, text.length)
+    this.#reserve(text.length)
+    this.#at += this.#block.write(text, this.#at, 'latin1')
   }
 
   #reserve(bytes: number): void {
