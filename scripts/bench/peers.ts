@@ -3,13 +3,14 @@ import { caddy } from './peers/caddy.ts'
 import { gateway } from './peers/gateway.ts'
 import { haproxy } from './peers/haproxy.ts'
 import { nginx } from './peers/nginx.ts'
-import { fastify, httpProxy3, httpProxyMiddleware } from './peers/node.ts'
+import { fastify, httpProxy3, httpProxyMiddleware, sockets } from './peers/node.ts'
 
 /** All proxies that can be compared, in the order of the report. */
 export const peers: readonly Peer[] = [
   gateway,
   nginx,
   haproxy,
+  sockets,
   caddy,
   fastify,
   httpProxy3,

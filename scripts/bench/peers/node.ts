@@ -8,8 +8,8 @@ import type { NodeProxySettings } from './node-settings.ts'
 
 interface NodeProxy {
   readonly name: string
-  /** Its packages; the first is named in the report by its version. */
-  readonly package: string
+  /** Named in the report by its version; undefined: it has nothing but Node.js. */
+  readonly package?: string
   readonly server: string
   readonly leavesOut: readonly string[]
   readonly cannot: (scenario: Scenario) => string | undefined
@@ -24,8 +24,10 @@ const nodeProxy = ({ name, package: packageName, server, leavesOut, cannot }: No
   leavesOut,
   cannot,
   async version() {
+    const platform = `Node.js ${process.version.slice(1)}`
+    if (packageName === undefined) return platform
     const text = await readFile(join(root, 'node_modules', packageName, 'package.json'), 'utf8')
-    return `${(JSON.parse(text) as { version: string }).version} on Node.js ${process.version.slice(1)}`
+    return `${(JSON.parse(text) as { version: string }).version} on ${platform}`
   },
   async start({ scenario, pin, directory, port, upstreamPort, certificate }) {
     const settings: NodeProxySettings = {
@@ -54,6 +56,20 @@ export const fastify = nodeProxy({
   server: 'fastify-server.ts',
   leavesOut: [noLimit],
   cannot: () => undefined,
+})
+
+/**
+ * No proxy of HTTP: passes on what comes without reading it. What it costs, anything on Node.js costs; the rest is the
+ * proxy's own.
+ */
+export const sockets = nodeProxy({
+  name: 'sockets',
+  server: 'sockets-server.ts',
+  leavesOut: ['HTTP', 'request id', 'X-Forwarded-For', noLimit, noLog],
+  cannot: ({ protocol, routes }) => {
+    if (protocol !== 'http') return 'it passes on what it is sent, in clear'
+    return routes > 1 ? 'it has no routes' : undefined
+  },
 })
 
 const withoutHttp2 = ({ protocol }: Scenario) =>
