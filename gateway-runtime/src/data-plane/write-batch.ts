@@ -10,11 +10,12 @@ let isArranged = false
 
 /**
  * Lets `sender` send when the sockets that can be read now have been read, with all others that have something to
- * send by then. A write wakes the peer, which costs more than the write itself where it sleeps; writes one behind the
- * other find it awake, and the code that makes them is in the cache.
+ * send by then; what it is about to add goes along. A write wakes the peer, which costs more than the write itself where
+ * it sleeps; writes one behind the other find it awake, and the code that makes them is in the cache.
  */
 export function sendSoon(sender: Sender): void {
-  if (due.push(sender) >= mostDue) return sendDue()
+  if (due.length >= mostDue) sendDue()
+  due.push(sender)
   if (isArranged) return
   isArranged = true
   setImmediate(onTurnEnd)

@@ -147,15 +147,17 @@ export abstract class Http2Connection implements Deadline {
   /** Returns the count of flushes before which this frame can still be changed. */
   write(frame: Buffer): number {
     // All that this turn of the event loop has to say leaves in one write.
-    if (this.#output.push(frame) === 1) sendSoon(this)
+    if (this.#output.length === 0) sendSoon(this)
+    this.#output.push(frame)
     return this.flushes
   }
 
   send(): void {
-    this.flushes++
     const output = this.#output
+    if (output.length === 0) return
+    this.flushes++
     this.#output = []
-    if (this.socket.destroyed || output.length === 0) return
+    if (this.socket.destroyed) return
     this.socket.write(output.length === 1 ? output[0]! : Buffer.concat(output))
   }
 

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import {
   type ClientHttp2Session,
   connect,
@@ -24,6 +25,8 @@ let gateway: TestGateway
 let port: number
 let session: ClientHttp2Session
 const large = Buffer.alloc(3_000_000, 'abcdefghij')
+const crowd = 60
+const gathered: ServerResponse[] = []
 
 beforeAll(async () => {
   http1Service = await startUpstream((request, response) => {
@@ -37,6 +40,10 @@ beforeAll(async () => {
       request
         .on('data', (chunk: Buffer) => hash.update(chunk))
         .on('end', () => response.end(hash.digest('hex')))
+    } else if (kind === '/gather') {
+      response.write('begin ')
+      if (gathered.push(response) < crowd) return
+      for (const each of gathered.splice(0)) each.end('end')
     } else if (kind === '/trailers') {
       response.writeHead(200, { trailer: 'x-sum' })
       response.write('body')
@@ -126,8 +133,12 @@ interface Answer {
   readonly body: Buffer
 }
 
-async function ask(headers: OutgoingHttpHeaders, body?: Buffer | string): Promise<Answer> {
-  const stream = session.request(headers, { endStream: body === undefined })
+async function ask(
+  headers: OutgoingHttpHeaders,
+  body?: Buffer | string,
+  over: ClientHttp2Session = session,
+): Promise<Answer> {
+  const stream = over.request(headers, { endStream: body === undefined })
   const interim: IncomingHttpHeaders[] = []
   let trailers: IncomingHttpHeaders | undefined
   stream.on('headers', (one) => interim.push(one))
@@ -195,6 +206,15 @@ describe.each(['/h1', '/h2'])('a request by HTTP/2 to %s', (service) => {
     expect(headers[':status']).toBe(200)
     expect(body).toHaveLength(0)
   })
+})
+
+test('answers on many connections that end at the same time have their end', async () => {
+  const sessions = Array.from({ length: crowd }, () => connect(`http://127.0.0.1:${port}`))
+  for (let round = 0; round < 5; round++) {
+    const answers = await Promise.all(sessions.map((each) => ask({ ':path': '/h1/gather' }, undefined, each)))
+    for (const { body } of answers) expect(body.toString()).toBe('begin end')
+  }
+  for (const each of sessions) each.destroy()
 })
 
 describe('a request by HTTP/1.1 to a service of HTTP/2', () => {
