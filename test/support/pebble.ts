@@ -33,6 +33,8 @@ export interface Pebble {
   root(): Promise<string>
   /** How many orders it has taken. */
   orders(): number
+  /** How many accounts it has made. */
+  accounts(): number
   /** May be called again. */
   stop(): Promise<void>
 }
@@ -87,13 +89,15 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
       throw new Error(`${error.message}: ${pebble.output()}`)
     },
   )
+  const countOf = (what: RegExp) => Number([...pebble.output().matchAll(what)].at(-1)?.[1] ?? 0)
   return {
     directory,
     ca,
     tls: files,
     stop,
     root: () => get(`https://localhost:${management}/roots/0`),
-    orders: () => Number([...pebble.output().matchAll(/There are now (\d+) orders/g)].at(-1)?.[1] ?? 0),
+    orders: () => countOf(/There are now (\d+) orders/g),
+    accounts: () => countOf(/There are now (\d+) accounts/g),
   }
 }
 

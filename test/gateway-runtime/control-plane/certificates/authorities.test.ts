@@ -68,6 +68,13 @@ test('an account is bound to one that the authority knows (EAB), and refused wit
   expect(bound.certificates.states[0]).toMatchObject({ lastError: undefined, failures: 0 })
 })
 
+test('orders that go on side by side are of one account', async () => {
+  const { open, pebble } = await start()
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `${name}.example.com`)
+  expect(await open({}).order(names)).toEqual(names.map(() => undefined))
+  expect(pebble.accounts()).toBe(1)
+})
+
 test('an account gets another key, and goes on with it', async () => {
   const { open, pebble } = await start()
   const node = open({})

@@ -22,6 +22,8 @@ const isRefused = (error: unknown) =>
 export class AcmeAccount {
   readonly #settings: AcmeAuthoritySettings
   #open: { readonly connection: AcmeConnection; readonly key: string } | undefined
+  /** Orders go on side by side, and are all of one account: what one of them signs in by, the others wait for. */
+  #signing: Promise<AcmeConnection> | undefined
 
   constructor(settings: AcmeAuthoritySettings) {
     this.#settings = settings
@@ -33,11 +35,10 @@ export class AcmeAccount {
     act: (connection: AcmeConnection) => Promise<Result>,
   ): Promise<Result> {
     try {
-      return await act(await this.#signIn(keeper))
+      return await act(await this.#once(() => this.#signIn(keeper)))
     } catch (error) {
       if (!isUnknownAccount(error)) throw error
-      this.#open = undefined
-      return act(await this.#signUp(keeper))
+      return act(await this.#once(() => this.#signUp(keeper)))
     }
   }
 
@@ -58,6 +59,13 @@ export class AcmeAccount {
     await connection.post(keyChange, await connection.keyChange(keyChange, nextKey))
     await keeper.save(directory, { key: nextKey, ...(known.url !== undefined && { url: known.url }) })
     this.#open = undefined
+  }
+
+  #once(sign: () => Promise<AcmeConnection>): Promise<AcmeConnection> {
+    this.#signing ??= sign().finally(() => {
+      this.#signing = undefined
+    })
+    return this.#signing
   }
 
   async #signIn(keeper: AccountKeeper): Promise<AcmeConnection> {
