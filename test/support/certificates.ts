@@ -1,5 +1,5 @@
 import '../../gateway-runtime/src/control-plane/reflect-metadata.ts'
-import { randomBytes, webcrypto } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, webcrypto } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -8,6 +8,7 @@ const {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
+  Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
@@ -83,6 +84,70 @@ export async function newAuthority(commonName = 'Test CA'): Promise<Authority> {
     }
   }
   return { certificate: `${authority.toString('pem')}\n`, issue }
+}
+
+/** What is not as it is with others. */
+export interface Unusual {
+  /** Kind of the key of the server, as Node.js makes it. */
+  readonly key?:
+    | readonly ['rsa', { readonly modulusLength: number }]
+    | readonly ['ec', { readonly namedCurve: string }]
+  /** What it is signed by. */
+  readonly hash?: 'SHA-1' | 'SHA-256'
+  /** Object identifiers of what it is for. */
+  readonly purposes?: readonly string[]
+  readonly names?: readonly string[]
+  /** Whether the issuer says that it is one. */
+  readonly isAuthority?: boolean
+  /** Whether it demands OCSP stapling (RFC 7633). */
+  readonly mustStaple?: boolean
+}
+
+/** A certificate with that of its issuer behind it, and its key: PEM texts. */
+export async function unusualChain(
+  unusual: Unusual,
+): Promise<{ readonly chain: string; readonly key: string }> {
+  const { key: kind = ['ec', { namedCurve: 'prime256v1' }], hash = 'SHA-256', isAuthority = true } = unusual
+  const { purposes = [ExtendedKeyUsage.serverAuth], names = ['a.example.com'], mustStaple = false } = unusual
+  const rsa = {
+    name: 'RSASSA-PKCS1-v1_5',
+    modulusLength: 2_048,
+    publicExponent: new Uint8Array([1, 0, 1]),
+    hash,
+  }
+  const keys = await webcrypto.subtle.generateKey(rsa, true, ['sign', 'verify'])
+  const issuer = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: [{ CN: ['Unusual CA'] }],
+    ...validity(hour),
+    signingAlgorithm: rsa,
+    keys,
+    extensions: [new BasicConstraintsExtension(isAuthority, undefined, true)],
+  })
+  const own =
+    kind[0] === 'rsa'
+      ? generateKeyPairSync('rsa', kind[1])
+      : generateKeyPairSync('ec', { namedCurve: kind[1].namedCurve })
+  const certificate = await X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: [{ CN: ['unusual'] }],
+    issuer: issuer.subjectName,
+    ...validity(hour),
+    signingAlgorithm: rsa,
+    publicKey: own.publicKey.export({ type: 'spki', format: 'der' }),
+    signingKey: keys.privateKey,
+    extensions: [
+      new ExtendedKeyUsageExtension([...purposes]),
+      ...(names.length > 0
+        ? [new SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value })))]
+        : []),
+      ...(mustStaple ? [new Extension('1.3.6.1.5.5.7.1.24', false, Buffer.from('3003020105', 'hex'))] : []),
+    ],
+  })
+  return {
+    chain: `${certificate.toString('pem')}\n${issuer.toString('pem')}\n`,
+    key: own.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  }
 }
 
 /** Writes NAME.crt and NAME.key into a folder, and says where they are. */

@@ -1,20 +1,23 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { domainToASCII } from 'node:url'
 import { CliError } from './cli-error.ts'
 
 const name = /^(\*\.)?([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*$/
 
 /**
- * Writes gateway.key (RSA 4096, mode 0600) and gateway.csr (PKCS #10) with these DNS names, each whole or not at all.
+ * Writes gateway.key (RSA 4096, mode 0600) and gateway.csr (PKCS #10) with these DNS names, each whole or not at all;
+ * international ones in their ASCII form (RFC 5891).
  * @returns their paths
  * @throws CliError where a name is none, there is a key and `force` is not given, or the folder cannot be written
  */
 export async function writeSigningRequest(
   folder: string,
-  names: readonly string[],
+  given: readonly string[],
   force: boolean,
 ): Promise<{ readonly key: string; readonly request: string }> {
-  const wrong = names.find((one) => !name.test(one))
+  const names = given.map(domainToASCII)
+  const wrong = given.find((_, index) => !name.test(names[index]!))
   if (wrong !== undefined) throw new CliError(`${wrong} is no DNS name`)
   const key = join(folder, 'gateway.key')
   const request = join(folder, 'gateway.csr')

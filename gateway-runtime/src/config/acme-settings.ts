@@ -97,7 +97,7 @@ export const acmeSchema = z
           .max(253)
           .regex(
             /^(\*\.)?([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*$/,
-            'expected a host name, or *. and one',
+            'expected a host name, or *. and one; an international one in its ASCII form, xn--',
           ),
       )
       .max(1_000)

@@ -317,7 +317,12 @@ export const routeSchema = z
       ),
     hosts: z
       .array(
-        z.string().regex(/^(\*\.)?[A-Za-z0-9._-]+$|^\[[0-9A-Fa-f:]+\]$/, 'expected a host name or *.domain'),
+        z
+          .string()
+          .regex(
+            /^(\*\.)?[A-Za-z0-9._-]+$|^\[[0-9A-Fa-f:]+\]$/,
+            'expected a host name or *.domain; an international one in its ASCII form, xn--',
+          ),
       )
       .max(1_024)
       .default([])

@@ -16,11 +16,14 @@ export class UnusableCertificate extends Error {
 const day = 86_400_000
 const fewDays = 30
 const weakestRsa = 2_048
-const weakestCurve = 256
+/** P-256, P-384 and P-521: what clients take for the key of a server (RFC 8446 section 4.2.3). */
+const curves = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
+const forServers = new Set(['1.3.6.1.5.5.7.3.1', '2.5.29.37.0']) // serverAuth, any: RFC 5280 section 4.2.1.12
+const mustStaple = Buffer.from('06082b06010505070118', 'hex') // object identifier in DER: RFC 7633 section 4
 
 /**
- * Checks what is to be imported: that the chain is one, the key fits, there are names, it is valid now, and no algorithm
- * is weak.
+ * Checks what is to be imported: that the chain is one, the key fits, there are names, it is for servers, it is valid
+ * now, and no algorithm is weak.
  * @param chain - PEM, the certificate of the server first
  * @param key - PEM
  * @param now - milliseconds since 1970
@@ -37,6 +40,10 @@ export function checkImport(chain: string, key: string, now: number): Importable
   const hosts = certificateHosts(chain)
   if (hosts.length === 0)
     throw new UnusableCertificate('the certificate has no DNS name (subjectAltName); clients would refuse it')
+  if (own.keyUsage && !own.keyUsage.some((purpose) => forServers.has(purpose)))
+    throw new UnusableCertificate(
+      'the certificate is not for servers (extendedKeyUsage without serverAuth); have one made for that',
+    )
   for (const certificate of certificates) checkTimes(certificate, now)
   for (const certificate of certificates) checkStrength(certificate)
   const days = Math.floor((own.validToDate.getTime() - now) / day)
@@ -46,6 +53,9 @@ export function checkImport(chain: string, key: string, now: number): Importable
       ...(days < fewDays ? [`it expires in ${days} days`] : []),
       ...(issuers.length === 0 && !own.verify(own.publicKey)
         ? ['there is no intermediate certificate behind it: clients that do not know its issuer refuse it']
+        : []),
+      ...(own.raw.includes(mustStaple)
+        ? ['it demands OCSP stapling, which the gateway does not do: clients that insist on it refuse it']
         : []),
     ],
   }
@@ -74,6 +84,10 @@ function checkLinks(certificates: readonly X509Certificate[]): void {
       throw new UnusableCertificate(
         `certificate ${index + 2} of the chain did not issue certificate ${index + 1}; put them in order, each before its issuer`,
       )
+    if (!issuer.ca)
+      throw new UnusableCertificate(
+        `certificate ${index + 2} of the chain may not issue others (it is no CA)`,
+      )
   }
 }
 
@@ -97,9 +111,11 @@ function checkStrength(certificate: X509Certificate): void {
     throw new UnusableCertificate(
       `${what} has an RSA key of ${details?.modulusLength} bits; ${weakestRsa} are the least`,
     )
-  const bits = Number(/(\d{3})/.exec(details?.namedCurve ?? '')?.[1] ?? weakestCurve)
-  if (type === 'ec' && bits < weakestCurve)
-    throw new UnusableCertificate(`${what} has a key on the curve ${details?.namedCurve}, which is too weak`)
+  if (type === 'ec' && !curves.has(details?.namedCurve ?? ''))
+    throw new UnusableCertificate(
+      `${what} has a key on the curve ${details?.namedCurve}; clients take P-256, P-384 and P-521`,
+    )
+  if (type === 'dsa') throw new UnusableCertificate(`${what} has a DSA key, which no client takes`)
   const isRoot = certificate.checkIssued(certificate) // its signature counts for nothing
   if (!isRoot && /md5|sha1(?!\d)/i.test(certificate.signatureAlgorithm ?? ''))
     throw new UnusableCertificate(`${what} is signed with ${certificate.signatureAlgorithm}, which is broken`)

@@ -1,3 +1,5 @@
+import '../../../../gateway-runtime/src/control-plane/reflect-metadata.ts'
+import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,6 +17,9 @@ import { type RedisCluster, startRedisCluster } from '../../../support/redis-clu
 import { programForTests } from '../../../support/test-program.ts'
 import { ask, openTls } from '../../../support/tls-client.ts'
 import { echo, startUpstream } from '../../../support/upstream.ts'
+
+// Loaded only now: it needs what reflect-metadata.ts sets.
+const { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } = await import('@peculiar/x509')
 
 const redisServer = await programForTests('redis-server')
 const pebbleProgram = await programForTests('pebble')
@@ -200,12 +205,19 @@ test('a revoked certificate is replaced', async () => {
 })
 
 test('a request for an authority outside comes with an RSA key that only its owner reads', async () => {
-  const made = await gateways[0]!.cli('certificates', 'csr', 'api.example.com', '--folder', folder)
+  const names = ['api.example.com', '*.bücher.example']
+  const made = await gateways[0]!.cli('certificates', 'csr', ...names, '--folder', folder)
   expect(made).toMatchObject({ code: 0 })
-  expect((await stat(join(folder, 'gateway.key'))).mode & 0o777).toBe(0o600)
-  expect(await readFile(join(folder, 'gateway.csr'), 'utf8')).toMatch(
-    /^-----BEGIN CERTIFICATE REQUEST-----\n/,
-  )
+  const key = join(folder, 'gateway.key')
+  expect((await stat(key)).mode & 0o777).toBe(0o600)
+  expect(createPrivateKey(await readFile(key, 'utf8')).asymmetricKeyDetails?.modulusLength).toBe(4_096)
+  const request = new Pkcs10CertificateRequest(await readFile(join(folder, 'gateway.csr'), 'utf8'))
+  expect(await request.verify()).toBe(true)
+  const alternatives = request.extensions.find((one) => one instanceof SubjectAlternativeNameExtension)
+  expect(alternatives?.names.toJSON().map(({ value }) => value)).toEqual([
+    'api.example.com',
+    '*.xn--bcher-kva.example',
+  ])
   const again = await gateways[0]!.cli('certificates', 'csr', 'api.example.com', '--folder', folder)
   expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('is there') })
 })
