@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { certificateStoreSchema } from '../../../../gateway-runtime/src/config/certificate-store-settings.ts'
@@ -58,6 +59,22 @@ async function holdsAsAStore(one: EntryStore, other: EntryStore): Promise<void> 
   await next.release()
   expect((await one.changes(undefined)).entries.get('domain-a')).toBe('third')
 }
+
+test('files that are removed while others are read are no fault of the store', async () => {
+  const store = new FileEntries(join(await newFolder(), 'certificates'))
+  const lease = (await store.acquire())!
+  const others = Array.from({ length: 50 }, (_, index) => [`domain-${index}`, 'x'] as const)
+  await store.write(new Map(others), lease)
+  let isOver = false
+  const writing = (async () => {
+    for (let turn = 0; turn < 300; turn++)
+      await store.write(new Map([['progress-a', turn % 2 === 0 ? 'x' : undefined]]), lease)
+    isOver = true
+  })()
+  while (!isOver) expect((await store.changes(undefined)).entries.size).toBeGreaterThanOrEqual(50)
+  await writing
+  await lease.release()
+})
 
 test('files are a store', async () => {
   const folder = await newFolder()

@@ -23,8 +23,11 @@ export class FileEntries implements EntryStore {
     const names = (await readdir(this.#folder)).filter((name) => name.endsWith(ending)).sort()
     const cursor = await this.#fingerprint(names)
     if (cursor === since) return { cursor, isComplete: false, entries: new Map() }
-    const texts = await Promise.all(names.map((name) => readFile(join(this.#folder, name), 'utf8')))
-    const entries = new Map(names.map((name, index) => [name.slice(0, -ending.length), texts[index]!]))
+    const entries = new Map<string, string>()
+    for (const name of names) {
+      const text = await ifThere(readFile(join(this.#folder, name), 'utf8'))
+      if (text !== undefined) entries.set(name.slice(0, -ending.length), text)
+    }
     return { cursor, isComplete: true, entries }
   }
 
@@ -48,8 +51,20 @@ export class FileEntries implements EntryStore {
   async close(): Promise<void> {}
 
   async #fingerprint(names: readonly string[]): Promise<string> {
-    const states = await Promise.all(names.map((name) => stat(join(this.#folder, name), { bigint: true })))
-    const facts = states.map(({ ino, size, mtimeNs }, index) => [names[index], `${ino} ${size} ${mtimeNs}`])
+    const states = await Promise.all(
+      names.map((name) => ifThere(stat(join(this.#folder, name), { bigint: true }))),
+    )
+    const facts = states.map((state, index) => [
+      names[index],
+      state && `${state.ino} ${state.size} ${state.mtimeNs}`,
+    ])
     return hash('sha256', JSON.stringify(facts))
   }
 }
+
+/** Undefined where the file has gone since its name was read: entries are removed meanwhile. */
+const ifThere = <Found>(found: Promise<Found>): Promise<Found | undefined> =>
+  found.catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
