@@ -22,22 +22,31 @@ export class SessionTicketKeys {
 
   /** Makes new keys every so many milliseconds. */
   rotateEvery(interval: number): void {
-    if (interval === this.#interval || this.#isShared) return
-    clearInterval(this.#timer)
+    if (interval === this.#interval) return
     this.#interval = interval
-    this.#timer = setInterval(() => this.#rotate(), interval).unref()
+    this.#startTimer()
   }
 
-  /** Takes those that all nodes have; from then on they change when the nodes' do. */
+  /**
+   * Takes those that all nodes have; from then on they change when the nodes' do. Where none come in twice the time,
+   * because the store is out of reach, this node makes its own.
+   */
   useShared(keys: Uint8Array): void {
-    clearInterval(this.#timer)
     this.#isShared = true
+    this.#startTimer()
     this.#current = Buffer.from(keys)
     this.#onRotation(this.#current)
   }
 
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  #startTimer(): void {
+    clearInterval(this.#timer)
+    if (this.#interval === 0) return
+    const time = this.#isShared ? 2 * this.#interval : this.#interval
+    this.#timer = setInterval(() => this.#rotate(), time).unref()
   }
 
   #rotate(): void {

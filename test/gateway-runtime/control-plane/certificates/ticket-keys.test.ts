@@ -4,6 +4,7 @@ import { CertificateRepository } from '../../../../gateway-runtime/src/control-p
 import { AesGcmSeal } from '../../../../gateway-runtime/src/control-plane/certificates/store/entry-seal.ts'
 import { FileEntries } from '../../../../gateway-runtime/src/control-plane/certificates/store/file-entries.ts'
 import { TicketKeySchedule } from '../../../../gateway-runtime/src/control-plane/certificates/ticket-key-schedule.ts'
+import { SessionTicketKeys } from '../../../../gateway-runtime/src/control-plane/session-ticket-keys.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { movedClock } from '../../../support/moved-clock.ts'
 import { temporaryFolders } from '../../../support/temporary-folder.ts'
@@ -59,4 +60,19 @@ test('session ticket keys are the same on all nodes of a store, and all have oth
     expect(new Set(used[0]).size).toBe(sets) // none comes again
   }
   for (const key of used[0]!) expect(key).toMatch(/^[0-9a-f]{96}$/)
+})
+
+test('a node whose store brings no other keys makes its own after twice their time', async () => {
+  const used: string[] = []
+  const keys = new SessionTicketKeys((fresh) => void used.push(Buffer.from(fresh).toString('hex')))
+  ended.push(async () => keys.close())
+  const shared = Buffer.alloc(48, 1)
+  keys.rotateEvery(50)
+  keys.useShared(shared)
+  const begin = performance.now()
+  expect(used.at(-1)).toBe(shared.toString('hex'))
+  await eventually('keys of its own', () => used.at(-1) !== shared.toString('hex'))
+  expect(performance.now() - begin).toBeGreaterThan(90)
+  keys.useShared(shared)
+  expect(used.at(-1)).toBe(shared.toString('hex')) // the store is back
 })
