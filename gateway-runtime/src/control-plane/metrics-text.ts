@@ -143,6 +143,7 @@ const longestError = 200 // characters: an authority says what it likes
 
 function renderCertificates(text: MetricsText, certificates: readonly CertificateState[]): void {
   const families = [
+    ['issued_timestamp_seconds', 'When the certificate of a domain was issued or imported.', 'issuedAt'],
     [
       'expiry_timestamp_seconds',
       'When the certificate of a domain expires; none before its first.',
