@@ -6,6 +6,7 @@ import { openDnsSolver } from '../../gateway-runtime/src/control-plane/certifica
 import { OrderedCertificates } from '../../gateway-runtime/src/control-plane/certificates/ordered-certificates.ts'
 import { CertificateRepository } from '../../gateway-runtime/src/control-plane/certificates/store/certificate-repository.ts'
 import { noSeal } from '../../gateway-runtime/src/control-plane/certificates/store/entry-seal.ts'
+import type { EntryStore } from '../../gateway-runtime/src/control-plane/certificates/store/entry-store.ts'
 import { FileEntries } from '../../gateway-runtime/src/control-plane/certificates/store/file-entries.ts'
 import type { Challenges, ServerCertificate } from '../../gateway-runtime/src/worker-messages.ts'
 
@@ -14,6 +15,8 @@ export interface SingleNodeOptions {
   /** Asked for CNAME records; there are none. */
   readonly resolver?: AliasResolver
   readonly clock?: Clock
+  /** Of the entries, from that of the files. */
+  readonly storeOf?: (files: EntryStore) => EntryStore
 }
 
 const noAliases: AliasResolver = { resolveCname: async () => [] }
@@ -22,12 +25,17 @@ const noAliases: AliasResolver = { resolveCname: async () => [] }
 export function startSingleNode(
   folder: string,
   settings: object,
-  { onChallenges = () => {}, resolver = noAliases, clock = systemClock }: SingleNodeOptions = {},
+  {
+    onChallenges = () => {},
+    resolver = noAliases,
+    clock = systemClock,
+    storeOf = (files) => files,
+  }: SingleNodeOptions = {},
 ) {
   let shown: readonly ServerCertificate[] = []
   const lines: string[] = []
   const repository = new CertificateRepository(
-    new FileEntries(join(folder, 'certificates')),
+    storeOf(new FileEntries(join(folder, 'certificates'))),
     noSeal,
     undefined,
   )
@@ -52,6 +60,12 @@ export function startSingleNode(
     lines,
     acme,
     shown: () => shown,
+    /** The certificate that clients are shown who ask for this host. */
+    shownFor: (host: string) =>
+      (
+        shown.find(({ hosts }) => hosts.includes(host)) ??
+        shown.find(({ hosts }) => hosts.includes(host.replace(/^[^.]*/, '*')))
+      )?.certificate,
     /** Orders what is missing; resolves when that is done, with what went wrong. */
     async order(domains: readonly string[]): Promise<readonly (string | undefined)[]> {
       await certificates.apply(acme, domains)

@@ -78,7 +78,9 @@ export const acmeSchema = z
       .min(1)
       .max(8)
       .refine((all) => new Set(all.map((one) => one.directory)).size === all.length, 'expected each once')
-      .describe('Asked in this order: the next where one fails or takes no more.'),
+      .describe(
+        'Asked in this order: the next where one fails or takes no more. Certificates of one that is taken out, such as one for trials, are replaced by the others.',
+      ),
     terms_of_service_agreed: z
       .literal(true, 'expected true: no authority issues without its terms of service being agreed to')
       .describe('That you agree to the terms of service of all of them.'),
@@ -89,7 +91,9 @@ export const acmeSchema = z
     route_hosts: z
       .boolean()
       .default(true)
-      .describe('Whether the hosts of routes get certificates, where none of certificates is for them.'),
+      .describe(
+        'Whether the hosts of routes get certificates, where none of certificates, no imported one and no wildcard that is ordered is for them.',
+      ),
     domains: z
       .array(
         z

@@ -72,7 +72,7 @@ export class CertificateAdministration {
     const renewAt = renewalTime(validityOf(certificate), now, 0)
     const record = { domain, certificate, key, authority: 'imported', issuedAt: now, renewAt }
     await this.#certificates.withLease((lease) =>
-      this.#repository.write(lease, [[entryName.certificate(domain), record]]),
+      this.#repository.write(lease, [[entryName.imported(domain), record]]),
     )
     return checked
   }

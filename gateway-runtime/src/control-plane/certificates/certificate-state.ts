@@ -17,22 +17,35 @@ export interface CertificateState {
   readonly lastError: string | undefined
 }
 
-/** When a certificate is ordered or renewed next, by what the store says; 0: at once. */
-export function dueAt(domain: string, repository: CertificateRepository): number {
+/** Nodes whose configurations differ while a new one goes round must not order by turns. */
+const pauseBetweenAuthorities = 600_000
+
+/**
+ * When a certificate is ordered or renewed next, by what the store says; 0: at once. One of an authority that is not
+ * among these any more, such as one for trials, is replaced without waiting for its end.
+ * @param authorities - URLs of their directories
+ */
+export function dueAt(
+  domain: string,
+  repository: CertificateRepository,
+  authorities: ReadonlySet<string>,
+): number {
   const stored = repository.certificate(domain)
   const progress = repository.progress(domain)
   if (progress && progress.failures > 0) return progress.nextAt
   const isNow = !stored || progress?.order
-  return isNow || repository.isDamaged(entryName.certificate(domain)) ? 0 : stored.renewAt
+  if (isNow || repository.isDamaged(entryName.certificate(domain))) return 0
+  const isOfOther = stored.authority !== 'imported' && !authorities.has(stored.authority)
+  return isOfOther ? Math.min(stored.renewAt, stored.issuedAt + pauseBetweenAuthorities) : stored.renewAt
 }
 
 /**
  * Of the domains that are wanted, and of certificates that were imported, by name.
- * @param forced - domains that are to be ordered at once
+ * @param nextAt - when one is ordered next
  */
 export function certificateStates(
   domains: readonly string[],
-  forced: ReadonlySet<string>,
+  nextAt: (domain: string) => number,
   repository: CertificateRepository,
   clock: Clock,
 ): readonly CertificateState[] {
@@ -42,13 +55,12 @@ export function certificateStates(
   return [...all].sort().map((domain) => {
     const stored = repository.certificate(domain)
     const progress = repository.progress(domain)
-    const due = forced.has(domain) ? 0 : dueAt(domain, repository)
     return {
       domain,
       authority: stored?.authority,
       issuedAt: stored?.issuedAt,
       expiresAt: stored && validityOf(stored.certificate).notAfter,
-      dueAt: wanted.has(domain) ? Math.max(due, clock.now()) : Number.POSITIVE_INFINITY,
+      dueAt: wanted.has(domain) ? Math.max(nextAt(domain), clock.now()) : Number.POSITIVE_INFINITY,
       failures: progress?.failures ?? 0,
       lastError: progress?.lastError,
     }

@@ -28,6 +28,8 @@ export interface OrderRunOptions {
   readonly preflight: (domain: string, authority: AcmeAuthority) => Promise<string | undefined>
   /** Called when this node knows of something new: a certificate, a challenge. Resolves when it is in use. */
   readonly onChange: () => Promise<void>
+  /** Called when the store knows that a domain is ordered, or that this has failed: whoever goes on sees it there. */
+  readonly onNoted: (domain: string) => void
 }
 
 const atOnce = 4
@@ -53,21 +55,30 @@ export class OrderRun {
   }
 
   /** Orders certificates for these domains, some at once. Rejected with LeaseLost only. */
-  async orderAll(domains: readonly string[]): Promise<void> {
-    const waiting = [...domains]
-    const workers = Array.from({ length: Math.min(atOnce, waiting.length) }, async () => {
-      for (let domain = waiting.shift(); domain !== undefined; domain = waiting.shift())
-        await this.#order(domain)
-    })
-    const ends = await Promise.allSettled(workers)
-    for (const end of ends) if (end.status === 'rejected') throw end.reason
+  orderAll(domains: readonly string[]): Promise<void> {
+    return someAtOnce(domains, (domain) => this.#order(domain))
   }
 
-  /** Asks the authority of a certificate when to renew it (RFC 9773); what it cannot say changes nothing. */
-  async askWhenToRenew(certificate: StoredCertificate): Promise<void> {
+  /**
+   * Asks the authorities of certificates when to renew them (RFC 9773); what they cannot say changes nothing. One that
+   * does not answer is not asked for the others, which would wait for it in turn.
+   */
+  askWhenToRenew(certificates: readonly StoredCertificate[]): Promise<void> {
+    const silent = new Set<AcmeAuthority>()
+    return someAtOnce(certificates, (certificate) => this.#askWhenToRenew(certificate, silent))
+  }
+
+  async #askWhenToRenew(certificate: StoredCertificate, silent: Set<AcmeAuthority>): Promise<void> {
     const { authorities, clock, lease, random, repository } = this.#options
     const authority = authorities.find(({ directory }) => directory === certificate.authority)
-    const info = await authority?.renewalInfo(certificate.certificate, this.#accounts).catch(() => undefined)
+    const ask = async () => {
+      if (!authority || silent.has(authority)) return undefined
+      return authority.renewalInfo(certificate.certificate, this.#accounts)
+    }
+    const info = await ask().catch((error) => {
+      if (!(error instanceof LeaseLost)) return void silent.add(authority!)
+      throw error
+    })
     const now = clock.now()
     const isInWindow = info && certificate.renewAt >= info.start && certificate.renewAt <= info.end
     const renewAt =
@@ -99,6 +110,7 @@ export class OrderRun {
         [entryName.progress(domain), undefined],
       ])
       const expires = new Date(validityOf(issued.certificate).notAfter).toISOString()
+      this.#options.onNoted(domain)
       log.write('info', 'certificate issued', { domain, authority: issued.authority, expires })
       await onChange()
     } catch (error) {
@@ -177,6 +189,7 @@ export class OrderRun {
   async #saveProgress(domain: string, progress: OrderProgress): Promise<void> {
     const { lease, repository } = this.#options
     await repository.write(lease, [[entryName.progress(domain), progress]])
+    this.#options.onNoted(domain)
   }
 
   /** One domain's limit may be the account's: the others are asked for a little later. */
@@ -189,4 +202,14 @@ export class OrderRun {
         clock.now() + Math.min(error.retryAfter ?? pauseOfAuthority, pauseOfAuthority),
       )
   }
+}
+
+/** Does something with each of these, some side by side. Rejected as one of them is, when all that was begun has ended. */
+async function someAtOnce<Item>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void> {
+  const waiting = [...items]
+  const workers = Array.from({ length: Math.min(atOnce, waiting.length) }, async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await act(item)
+  })
+  const ends = await Promise.allSettled(workers)
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
 }

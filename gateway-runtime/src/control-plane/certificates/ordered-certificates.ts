@@ -21,6 +21,7 @@ export interface OrderedCertificatesOptions extends ShownCertificatesOptions, St
 
 const longestSleep = 3_600_000 // the time of day may be set meanwhile
 const leaseRetry = 2_000
+const unusedTime = 30 * 86_400_000
 
 /**
  * One node's part in ordering, keeping and renewing certificates. All nodes show what the store holds; the one that
@@ -35,6 +36,8 @@ export class OrderedCertificates {
   #domains: readonly string[] | undefined
   #settings: AcmeSettings | undefined
   #authorities: readonly AcmeAuthority[] = []
+  /** URLs of theirs. */
+  #directories: ReadonlySet<string> = new Set()
   #cancelSleep: (() => void) | undefined
   #notBefore = 0
   #work: Promise<void> | undefined
@@ -56,7 +59,7 @@ export class OrderedCertificates {
   /** Of the domains that are wanted, and of certificates that were imported. */
   get states(): readonly CertificateState[] {
     const { clock, repository } = this.#options
-    return certificateStates(this.wanted, this.#forced, repository, clock)
+    return certificateStates(this.wanted, (domain) => this.#dueAt(domain), repository, clock)
   }
 
   /** Domains that are ordered and renewed. */
@@ -70,6 +73,7 @@ export class OrderedCertificates {
    */
   async apply(settings: AcmeSettings | undefined, domains: readonly string[]): Promise<void> {
     this.#authorities = settings ? this.#newAuthorities(settings) : []
+    this.#directories = new Set(this.#authorities.map(({ directory }) => directory))
     this.#settings = settings
     this.#domains = domains
     await this.open()
@@ -150,7 +154,7 @@ export class OrderedCertificates {
   }
 
   #dueAt(domain: string): number {
-    return this.#forced.has(domain) ? 0 : dueAt(domain, this.#options.repository)
+    return this.#forced.has(domain) ? 0 : dueAt(domain, this.#options.repository, this.#directories)
   }
 
   /** When something is to be done under the lease. */
@@ -221,6 +225,7 @@ export class OrderedCertificates {
   async #do(lease: Lease): Promise<void> {
     const { clock, log, preflight, random, repository, ticketKeys } = this.#options
     await ticketKeys?.rotate(repository, lease)
+    await repository.prune(lease, clock.now() - unusedTime)
     const settings = this.#settings
     if (!settings) return
     const run = new OrderRun({
@@ -234,14 +239,10 @@ export class OrderedCertificates {
       dns: await this.#options.dns?.(settings),
       preflight: async (domain, authority) => preflight?.(settings, domain, authority),
       onChange: () => this.#show(),
+      onNoted: (domain) => void this.#forced.delete(domain),
     })
-    const now = clock.now()
-    for (const domain of this.wanted) {
-      const stored = repository.certificate(domain)
-      if (stored?.askAt !== undefined && stored.askAt <= now) await run.askWhenToRenew(stored)
-    }
-    const due = this.wanted.filter((domain) => this.#dueAt(domain) <= clock.now())
-    for (const domain of due) this.#forced.delete(domain)
-    await run.orderAll(due)
+    await run.orderAll(this.wanted.filter((domain) => this.#dueAt(domain) <= clock.now()))
+    const stored = this.wanted.flatMap((domain) => repository.certificate(domain) ?? [])
+    await run.askWhenToRenew(stored.filter(({ askAt }) => askAt !== undefined && askAt <= clock.now()))
   }
 }

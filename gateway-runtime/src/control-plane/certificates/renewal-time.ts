@@ -7,14 +7,16 @@ const soonestRenewal = 3_600_000
 
 /**
  * When a certificate is renewed: with a third of its lifetime left, and never later than 90 days after issue; then
- * earlier by up to a tenth of the time from issue until then, so that not all are renewed at once.
+ * earlier by up to a tenth of the time from issue until then, so that not all are renewed at once. Not within an hour of
+ * issue, or half of a shorter lifetime: a clock that is wrong would have one ordered after another.
  * @param jitter - from 0 up to, without, 1
  * @returns milliseconds since 1970
  */
 export function renewalTime({ notBefore, notAfter }: Validity, issuedAt: number, jitter: number): number {
   const lifetime = notAfter - notBefore
   const latest = Math.min(notAfter - lifetime / 3, issuedAt + longestUse)
-  return latest - ((latest - issuedAt) / 10) * jitter
+  const soonest = issuedAt + Math.min(soonestRenewal, lifetime / 2)
+  return Math.max(latest - ((latest - issuedAt) / 10) * jitter, soonest)
 }
 
 /**

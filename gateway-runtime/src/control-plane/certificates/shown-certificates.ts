@@ -5,6 +5,7 @@ import type { Challenges, ServerCertificate } from '../../worker-messages.ts'
 import type { Clock } from './clock.ts'
 import { selfSignedCertificate } from './self-signed.ts'
 import type { CertificateRepository } from './store/certificate-repository.ts'
+import { wildcardOf } from './stored-certificate.ts'
 import type { TicketKeySchedule } from './ticket-key-schedule.ts'
 
 /** What the certificates are for: the workers. */
@@ -39,8 +40,10 @@ export class ShownCertificates {
   async show(domains: readonly string[] | undefined, settings: AcmeSettings | undefined): Promise<void> {
     const { log, repository, ticketKeys, users } = this.#options
     const wanted = domains && new Set(domains)
+    const standsIn = this.#standIns(domains ?? [])
     const stored = repository.certificates.filter(
-      ({ domain, authority }) => !wanted || wanted.has(domain) || authority === 'imported',
+      ({ domain, authority }) =>
+        !wanted || wanted.has(domain) || authority === 'imported' || standsIn(domain),
     )
     const shown = stored.map(({ domain, certificate, key }) => {
       return { name: `stored:${domain}`, hosts: certificateHosts(certificate), certificate, key }
@@ -56,6 +59,13 @@ export class ShownCertificates {
     await users.answerChallenges(challenges).catch((error) => {
       log.write('error', 'challenges not taken up', { reason: (error as Error).message })
     })
+  }
+
+  /** Whether a certificate of before is shown until there is one for the wildcard above it, or for a name below it. */
+  #standIns(domains: readonly string[]): (domain: string) => boolean {
+    const missing = new Set(domains.filter((domain) => !this.#options.repository.certificate(domain)))
+    const above = new Set([...missing].map(wildcardOf))
+    return (domain) => missing.has(wildcardOf(domain)) || above.has(domain)
   }
 
   /** For these and no others; what is there stays. */

@@ -20,6 +20,9 @@ export const storedCertificateSchema = z.strictObject({
 
 export type StoredCertificate = z.output<typeof storedCertificateSchema>
 
+/** The wildcard whose certificate is for a host as well. */
+export const wildcardOf = (host: string): string => host.replace(/^[^.]*/, '*')
+
 /** From when to when a certificate is valid, in milliseconds since 1970. */
 export interface Validity {
   readonly notBefore: number

@@ -13,7 +13,7 @@ import {
 } from '../../../../gateway-runtime/src/control-plane/certificates/renewal-time.ts'
 import type { Challenges } from '../../../../gateway-runtime/src/worker-messages.ts'
 import { startAcmeGate } from '../../../support/acme-gate.ts'
-import { newAuthority } from '../../../support/certificates.ts'
+import { newAuthority, type Unusual, unusualChain } from '../../../support/certificates.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { startGateway } from '../../../support/gateway.ts'
 import { movedClock } from '../../../support/moved-clock.ts'
@@ -168,6 +168,16 @@ describe('when to renew', () => {
     },
   )
 
+  plainTest('it is never at once, whatever the clock of the node says', () => {
+    const issue = fc.integer({ min: -1_000 * day, max: 1_000 * day })
+    fc.assert(
+      fc.property(lifetime, issue, jitter, (length, issuedAt, chance) => {
+        const at = renewalTime({ notBefore: 0, notAfter: length }, issuedAt, chance)
+        expect(at - issuedAt).toBeGreaterThanOrEqual(Math.min(3_600_000, length / 2))
+      }),
+    )
+  })
+
   plainTest('what an authority suggests is kept to, but not past 90 days or the end', () => {
     const time = fc.integer({ min: 0, max: 400 * day })
     fc.assert(
@@ -213,6 +223,36 @@ describe('what is imported', () => {
     ]
     for (const [chain, secret, time, reason] of wrong)
       expect(() => checkImport(chain, secret, time)).toThrow(reason)
+  })
+
+  plainTest.each<readonly [string, Unusual, RegExp]>([
+    ['an RSA key of 1024 bits', { key: ['rsa', { modulusLength: 1_024 }] }, /RSA key of 1024 bits; 2048 are/],
+    [
+      'a curve that clients do not take',
+      { key: ['ec', { namedCurve: 'secp256k1' }] },
+      /on the curve secp256k1/,
+    ],
+    ['a curve that is too weak', { key: ['ec', { namedCurve: 'prime192v1' }] }, /on the curve prime192v1/],
+    ['a signature by SHA-1', { hash: 'SHA-1' }, /is signed with .*sha1.*, which is broken/i],
+    ['clients alone in view', { purposes: ['1.3.6.1.5.5.7.3.2'] }, /not for servers/],
+    ['an issuer that is no authority', { isAuthority: false }, /certificate 2 .* is no CA/],
+    ['no name', { names: [] }, /has no DNS name/],
+  ])('is not with %s', async (_what, unusual, reason) => {
+    const { chain, key } = await unusualChain(unusual)
+    expect(() => checkImport(chain, key, Date.now())).toThrow(reason)
+  })
+
+  plainTest('is warned of where it demands stapling; keys that are usual are taken', async () => {
+    const stapled = await unusualChain({ mustStaple: true })
+    expect(checkImport(stapled.chain, stapled.key, Date.now()).warnings.join()).toMatch(/OCSP stapling/)
+    for (const key of [
+      ['rsa', { modulusLength: 2_048 }],
+      ['ec', { namedCurve: 'secp384r1' }],
+      ['ec', { namedCurve: 'secp521r1' }],
+    ] as const) {
+      const usual = await unusualChain({ key })
+      expect(checkImport(usual.chain, usual.key, Date.now()).hosts).toEqual(['a.example.com'])
+    }
   })
 })
 

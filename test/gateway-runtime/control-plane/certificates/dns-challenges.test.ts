@@ -51,10 +51,8 @@ describe('dns-01 by dynamic updates of BIND', () => {
     const node = startSingleNode(await newFolder(), acme, { resolver: bind.resolver })
     ended.push(() => node.certificates.close())
     expect(await node.order(['*.example.com', 'example.com'])).toEqual([undefined, undefined])
-    expect(node.shown().map(({ certificate }) => certificateHosts(certificate))).toEqual([
-      ['*.example.com'],
-      ['example.com'],
-    ])
+    const shown = node.shown().flatMap(({ certificate }) => certificateHosts(certificate))
+    expect(shown.sort()).toEqual(['*.example.com', 'example.com'])
     await expect(bind.resolver.resolveTxt('_acme-challenge.example.com')).rejects.toThrow(/ENOTFOUND|ENODATA/)
   })
 

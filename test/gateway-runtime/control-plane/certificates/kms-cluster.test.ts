@@ -92,7 +92,10 @@ test(
     expect(kms.calls.filter((action) => action === 'Decrypt').length).toBeLessThanOrEqual(4)
     for (const { gateway } of nodes) {
       const copy = await readFile(join(gateway.stateDirectory, 'certificates-copy/certificates.json'), 'utf8')
-      expect(Object.keys(JSON.parse(copy)).sort()).toEqual(['domain-a.example.com', 'domain-b.example.com'])
+      expect(Object.keys(JSON.parse(copy)).sort()).toEqual([
+        'imported-a.example.com',
+        'imported-b.example.com',
+      ])
       expect(
         Buffer.from(Object.values(JSON.parse(copy)).join(''), 'base64').toString('latin1'),
       ).not.toContain('PRIVATE')

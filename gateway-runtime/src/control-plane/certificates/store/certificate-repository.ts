@@ -1,10 +1,13 @@
 import { hash } from 'node:crypto'
-import type { StoredCertificate } from '../stored-certificate.ts'
+import { certificateHosts } from '../../../config/tls-files.ts'
+import { type StoredCertificate, validityOf, wildcardOf } from '../stored-certificate.ts'
 import { type EntrySeal, UnknownKey } from './entry-seal.ts'
 import type { EntryChanges, EntryStore, Lease } from './entry-store.ts'
 import type { LocalCopy } from './local-copy.ts'
 import {
   entryName,
+  isCertificate,
+  isProgress,
   isRecord,
   type OrderProgress,
   parseRecord,
@@ -14,7 +17,7 @@ import {
 } from './records.ts'
 
 // Ticket keys are on no disk: who takes the node over must not read what was recorded before.
-const isKeptLocally = (name: string) => name.startsWith('domain-')
+const isKeptLocally = isCertificate
 
 /** Name of an entry and what it is to hold; undefined removes it. */
 export type RecordChange = readonly [name: string, value: object | undefined]
@@ -33,6 +36,8 @@ export class CertificateRepository {
   /** Certificates that the store has lost; this node has them. */
   readonly #lost = new Set<string>()
   #cursor: string | undefined
+  /** Host → the newest certificate that was imported for it; undefined until it is asked for. */
+  #imported: ReadonlyMap<string, StoredCertificate> | undefined
 
   /** @param copy - undefined where the store is on this node itself */
   constructor(store: EntryStore, seal: EntrySeal, copy: LocalCopy | undefined) {
@@ -41,13 +46,19 @@ export class CertificateRepository {
     this.#copy = copy
   }
 
+  /** The one that clients who ask for this domain are shown: ordered for it, or imported, whichever is newer. */
   certificate(domain: string): StoredCertificate | undefined {
-    return this.#records.get(entryName.certificate(domain)) as StoredCertificate | undefined
+    const ordered = this.#records.get(entryName.certificate(domain)) as StoredCertificate | undefined
+    this.#imported ??= this.#importedByHost()
+    const imported = this.#imported.get(domain)
+    if (!ordered || !imported) return ordered ?? imported ?? this.#imported.get(wildcardOf(domain))
+    return ordered.issuedAt > imported.issuedAt ? ordered : imported
   }
 
+  /** The newest first: where two are for one host, that counts. */
   get certificates(): StoredCertificate[] {
-    const all = [...this.#records].filter(([name]) => name.startsWith('domain-'))
-    return all.map(([, record]) => record as StoredCertificate).sort((a, b) => (a.domain < b.domain ? -1 : 1))
+    const all = [...this.#records].filter(([name]) => isCertificate(name))
+    return all.map(([, record]) => record as StoredCertificate).sort((a, b) => b.issuedAt - a.issuedAt)
   }
 
   progress(domain: string): OrderProgress | undefined {
@@ -144,6 +155,7 @@ export class CertificateRepository {
       )
       this.#damaged.delete(name)
       if (!isKeptLocally(name)) this.#records.delete(name)
+      if (name.startsWith('imported-') && this.#sealed.has(name)) this.#lost.add(name) // nobody issues it anew
       aside.set(name, other)
     }
     for (const name of [...this.#lost]) {
@@ -151,6 +163,23 @@ export class CertificateRepository {
       this.#lost.delete(name)
     }
     return aside
+  }
+
+  /**
+   * Removes certificates that expired before this time, and orders that could have been tried again before it: of
+   * domains that no node wants any more.
+   */
+  async prune(lease: Lease, before: number): Promise<void> {
+    const isUnused = (name: string, record: unknown) =>
+      isCertificate(name)
+        ? validityOf((record as StoredCertificate).certificate).notAfter < before
+        : isProgress(name) && (record as OrderProgress).nextAt < before
+    const unused = [...this.#records].filter((entry) => isUnused(...entry))
+    if (unused.length > 0)
+      await this.write(
+        lease,
+        unused.map(([name]) => [name, undefined]),
+      )
   }
 
   async close(): Promise<void> {
@@ -168,9 +197,17 @@ export class CertificateRepository {
     }
   }
 
+  #importedByHost(): ReadonlyMap<string, StoredCertificate> {
+    const oldestFirst = this.certificates.filter(({ authority }) => authority === 'imported').reverse()
+    return new Map(
+      oldestFirst.flatMap((one) => certificateHosts(one.certificate).map((host) => [host, one] as const)),
+    )
+  }
+
   /** @returns whether something has changed */
   #take(name: string, sealed: string | undefined): boolean {
     if (!isRecord(name)) return false
+    if (isCertificate(name)) this.#imported = undefined
     this.#lost.delete(name)
     this.#locked.delete(name)
     if (sealed === undefined) {

@@ -53,20 +53,29 @@ const account = (directory: string) => `account-${hash('sha256', directory).slic
 /** The names that entries have in a store. */
 export const entryName = {
   certificate: (domain: string) => `domain-${fileName(domain)}`,
+  /** Of an authority outside: it stands beside the one that is ordered for a domain, until that is newer. */
+  imported: (domain: string) => `imported-${fileName(domain)}`,
   progress: (domain: string) => `progress-${fileName(domain)}`,
   account,
   challenges: 'challenges',
   ticketKeys: 'ticket-keys',
 } as const
 
+function parseCertificate(
+  name: string,
+  nameOf: (domain: string) => string,
+  value: unknown,
+): StoredCertificate {
+  const certificate = storedCertificateSchema.parse(value)
+  checkIssued(certificate)
+  if (nameOf(certificate.domain) !== name) throw new Error('it is of another domain')
+  return certificate
+}
+
 /** What entries hold, by the beginning of their names. Each throws where a text is not that. */
 const parsers = {
-  domain(name: string, value: unknown): StoredCertificate {
-    const certificate = storedCertificateSchema.parse(value)
-    checkIssued(certificate)
-    if (entryName.certificate(certificate.domain) !== name) throw new Error('it is of another domain')
-    return certificate
-  },
+  domain: (name: string, value: unknown) => parseCertificate(name, entryName.certificate, value),
+  imported: (name: string, value: unknown) => parseCertificate(name, entryName.imported, value),
   progress: (_name: string, value: unknown) => progressSchema.parse(value),
   account: (_name: string, value: unknown) => accountSchema.parse(value),
   challenges: (_name: string, value: unknown) => challengesSchema.parse(value),
@@ -77,6 +86,12 @@ const kindOf = (name: string) => name.split('-', 1)[0]! as keyof typeof parsers
 
 /** Whether an entry of this name holds a record; others, such as those that were put aside, are left alone. */
 export const isRecord = (name: string): boolean => Object.hasOwn(parsers, kindOf(name))
+
+/** Whether an entry of this name holds a certificate. */
+export const isCertificate = (name: string): boolean => /^(domain|imported)-/.test(name)
+
+/** Whether an entry of this name says how far an order has come. */
+export const isProgress = (name: string): boolean => name.startsWith('progress-')
 
 /** The content of an entry that holds a record. Throws where it is damaged. */
 export const parseRecord = (name: string, text: string): unknown =>

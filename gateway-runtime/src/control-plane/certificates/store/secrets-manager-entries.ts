@@ -13,9 +13,10 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import type { CertificateStoreSettings } from '../../../config/certificate-store-settings.ts'
 import type { EntryChanges, EntryStore, Lease } from './entry-store.ts'
+import { isCertificate } from './records.ts'
 
 const pointer = 'secret-'
-const isSecret = (name: string) => name.startsWith('domain-') || name.startsWith('account-')
+const isSecret = (name: string) => isCertificate(name) || name.startsWith('account-')
 const current = 'AWSCURRENT'
 
 /**
