@@ -2,10 +2,15 @@ import { z } from 'zod'
 import type { JsonClient } from './fetch-json.ts'
 import { issuerUrl } from './issuer-settings.ts'
 
-const documentSchema = z.object({
+const documentSchema = z.looseObject({
   issuer: z.string(),
   jwks_uri: issuerUrl,
   introspection_endpoint: issuerUrl.optional(),
+  authorization_endpoint: issuerUrl.optional(),
+  token_endpoint: issuerUrl.optional(),
+  userinfo_endpoint: issuerUrl.optional(),
+  revocation_endpoint: issuerUrl.optional(),
+  end_session_endpoint: issuerUrl.optional(),
 })
 
 /** What an issuer says of itself. */

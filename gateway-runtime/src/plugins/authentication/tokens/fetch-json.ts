@@ -25,7 +25,24 @@ export class JsonClient {
   }
 
   /** The JSON of an answer with status 200. Rejects with why there is none, in words that name the server. */
-  async ask(url: string, { method = 'GET', headers = {}, body, signal }: JsonRequest = {}): Promise<unknown> {
+  async ask(url: string, request: JsonRequest = {}): Promise<unknown> {
+    const { status, body } = await this.#exchange(url, request)
+    if (status !== 200) throw new Error(`${originOf(url)} answered with status ${status}`)
+    try {
+      return JSON.parse(body.toString())
+    } catch {
+      throw new Error(`the answer of ${originOf(url)} is no JSON`)
+    }
+  }
+
+  /** The same for libraries that take a function such as `fetch`, whatever the status. */
+  readonly fetch = async (url: string, request: JsonRequest): Promise<Response> => {
+    const { status, headers, body } = await this.#exchange(url, request)
+    const fields = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)])
+    return new Response(body.length > 0 ? new Uint8Array(body) : null, { status, headers: fields })
+  }
+
+  async #exchange(url: string, { method = 'GET', headers = {}, body, signal }: JsonRequest) {
     const { Agent, request } = (await import('undici')).default // it takes long to load: not before there is a request
     this.#agent ??= new Agent({
       connections: 16,
@@ -43,10 +60,6 @@ export class JsonClient {
     }).catch((error: Error) => {
       throw new Error(`${originOf(url)} gave no answer: ${error.message}`)
     })
-    if (response.statusCode !== 200) {
-      await response.body.dump()
-      throw new Error(`${originOf(url)} answered with status ${response.statusCode}`)
-    }
     const pieces: Buffer[] = []
     let size = 0
     for await (const piece of response.body) {
@@ -54,11 +67,7 @@ export class JsonClient {
       if (size > largest) throw new Error(`the answer of ${originOf(url)} is larger than 1 MiB`)
       pieces.push(piece)
     }
-    try {
-      return JSON.parse(Buffer.concat(pieces).toString())
-    } catch {
-      throw new Error(`the answer of ${originOf(url)} is no JSON`)
-    }
+    return { status: response.statusCode, headers: response.headers, body: Buffer.concat(pieces) }
   }
 
   /** Breaks off all that is under way. */

@@ -1,4 +1,5 @@
 import type { PluginNode, PluginService } from '../../contract.ts'
+import type { LoginCall, LoginService } from '../login/login-service.ts'
 import { type Discovered, discover } from './discovery.ts'
 import type { JsonClient } from './fetch-json.ts'
 import { KeySetService } from './key-set-service.ts'
@@ -19,11 +20,13 @@ export interface IntrospectionCall {
 
 const mostAtOnce = 64
 
-/** Finds out what an issuer says of itself, keeps its keys, and asks it for tokens that say nothing themselves. */
+/** Finds out what an issuer says of itself, keeps its keys, and asks it for tokens and logins. */
 export class OidcService implements PluginService {
   readonly #settings: OidcServiceSettings
   readonly #keys: KeySetService
   #discovered: Promise<Discovered> | undefined
+  /** Where people log in with their browser. */
+  login: LoginService | undefined
   #asking = 0
 
   constructor(settings: OidcServiceSettings, node: PluginNode) {
@@ -32,21 +35,24 @@ export class OidcService implements PluginService {
     // With the keys, their place is asked for anew: an issuer may move them.
     const locate = async (signal: AbortSignal) => {
       this.#discovered = undefined
-      return (await this.#discover(signal)).jwks_uri
+      return (await this.discover(signal)).jwks_uri
     }
     this.#keys = new KeySetService({ client, locate, refresh, leastInterval }, node)
   }
 
   onCall(message: unknown): Promise<unknown> {
     if (typeof message === 'string') return this.#keys.onCall(message)
-    return this.#introspect((message as IntrospectionCall).introspect)
+    const call = message as IntrospectionCall | LoginCall
+    if ('introspect' in call) return this.#introspect(call.introspect)
+    return this.login!.onCall(call)
   }
 
   stop(): Promise<void> {
     return this.#keys.stop()
   }
 
-  #discover(signal?: AbortSignal): Promise<Discovered> {
+  /** What the issuer says of itself; it is asked anew with its keys. */
+  discover(signal?: AbortSignal): Promise<Discovered> {
     if (this.#discovered) return this.#discovered
     const begun = discover(this.#settings.issuer, this.#settings.client, signal)
     this.#discovered = begun
@@ -61,7 +67,7 @@ export class OidcService implements PluginService {
     if (this.#asking >= mostAtOnce) throw new Error('the issuer is asked for too many tokens at once')
     this.#asking++
     try {
-      const { introspection_endpoint: endpoint } = await this.#discover()
+      const { introspection_endpoint: endpoint } = await this.discover()
       if (endpoint === undefined) throw new Error('the issuer has no introspection_endpoint')
       return await this.#settings.client.ask(endpoint, {
         method: 'POST',

@@ -14,7 +14,8 @@ export const tokenCounters = {
   unavailable: 'Requests that were answered with 503, as there was nothing to verify their tokens by.',
 }
 
-interface Remembered {
+/** What becomes of requests of a client that is known. */
+export interface Admission {
   readonly client: KnownClient
   readonly hasScopes: boolean
   /** For the service. */
@@ -38,19 +39,17 @@ const unavailable: ProblemReply = {
   detail: 'Tokens cannot be verified at the moment; try again later.',
 }
 
-/**
- * What is done with requests that hold a token.
- * @param verify - finds out whose token it is. Rejects with TokenRefused or VerificationUnavailable.
- */
+/** What is done with requests that hold a token. */
 export class TokenHandlers implements PluginHandlers {
   readonly #config: TokenSettings
   readonly #gateway: PluginContext
   readonly #verify: (token: string) => Promise<KnownClient>
   readonly #places: TokenPlaces
-  readonly #remembered: ExpiringCache<Remembered>
-  readonly #underWay = new Map<string, Promise<Remembered>>()
+  readonly #remembered: ExpiringCache<Admission>
+  readonly #underWay = new Map<string, Promise<Admission>>()
   readonly #ownHeaders: readonly string[]
 
+  /** @param verify - finds out whose token it is. Rejects with TokenRefused or VerificationUnavailable. */
   constructor(
     config: TokenSettings,
     gateway: PluginContext,
@@ -69,30 +68,35 @@ export class TokenHandlers implements PluginHandlers {
     this.#remembered.clear()
   }
 
-  onRequest(exchange: Exchange): Reply | undefined | Promise<Reply | undefined> {
+  /** @param onMissing - what is done with requests without a token, where not all of them pass */
+  onRequest(
+    exchange: Exchange,
+    onMissing: () => Reply | undefined | Promise<Reply | undefined> = () => this.refuseMissing(exchange),
+  ): Reply | undefined | Promise<Reply | undefined> {
     const { request } = exchange
     const found = exchange.consumer ? undefined : this.#places.find(request)
     // Whoever the client turns out to be, only a token says what stands there.
     for (const name of this.#ownHeaders) if (request.header(name) !== undefined) request.removeHeader(name)
     if (exchange.consumer) return undefined
-    if (!found) return this.#config.anonymous ? undefined : this.#refuse(exchange, missing, '')
+    if (!found) return this.#config.anonymous ? undefined : onMissing()
     const { token, hide } = found
     if (token.length > this.#config.max_token_bytes)
       return this.#refuse(exchange, invalid, 'invalid_token', 'it is longer than max_token_bytes')
     const key = hash('sha256', token, 'base64')
     const remembered = this.#remembered.get(key)
-    if (remembered) return this.#letIn(exchange, remembered, hide)
+    if (remembered) return this.letIn(exchange, remembered, hide)
     return this.#recall(key, token).then(
-      (verified) => this.#letIn(exchange, verified, hide),
-      (error) => this.#onError(exchange, error),
+      (verified) => this.letIn(exchange, verified, hide),
+      (error) => this.onError(exchange, error),
     )
   }
 
-  #letIn(
+  /** @param hide - keeps from the service what the client has shown */
+  letIn(
     exchange: Exchange,
-    { client, hasScopes, headers }: Remembered,
+    { client, hasScopes, headers }: Admission,
     hide: (request: Exchange['request']) => void,
-  ) {
+  ): Reply | undefined {
     if (!hasScopes) return this.#refuse(exchange, insufficient, 'insufficient_scope', 'it lacks a scope')
     exchange.authenticate(client.consumer, client.claims)
     if (this.#config.hide_credentials) hide(exchange.request)
@@ -101,7 +105,7 @@ export class TokenHandlers implements PluginHandlers {
   }
 
   /** The same token is verified once, however many requests have it at once. */
-  #recall(key: string, token: string): Promise<Remembered> {
+  #recall(key: string, token: string): Promise<Admission> {
     const known = this.#underWay.get(key)
     if (known) return known
     const begun = this.#remember(key, token).finally(() => this.#underWay.delete(key))
@@ -109,10 +113,10 @@ export class TokenHandlers implements PluginHandlers {
     return begun
   }
 
-  async #remember(key: string, token: string): Promise<Remembered> {
+  async #remember(key: string, token: string): Promise<Admission> {
     const client = await this.#verify(token)
     this.#gateway.count('verified')
-    const remembered = this.#assess(client)
+    const remembered = this.assess(client)
     const expires = client.claims.exp
     const longest = Date.now() + this.#config.remembered
     const until = typeof expires === 'number' ? Math.min(longest, expires * 1_000) : longest
@@ -120,7 +124,7 @@ export class TokenHandlers implements PluginHandlers {
     return remembered
   }
 
-  #assess(client: KnownClient): Remembered {
+  assess(client: KnownClient): Admission {
     const { scopes, claims_to_headers } = this.#config
     const has = new Set(scopesOf(client.claims))
     const headers = Object.entries(claims_to_headers).flatMap(([claim, name]) =>
@@ -129,7 +133,8 @@ export class TokenHandlers implements PluginHandlers {
     return { client, headers, hasScopes: scopes.every((scope) => has.has(scope)) }
   }
 
-  #onError(exchange: Exchange, error: unknown): Reply {
+  /** Answers where nobody could be let in. @throws what is no matter of tokens */
+  onError(exchange: Exchange, error: unknown): Reply {
     if (error instanceof TokenRefused) return this.#refuse(exchange, invalid, 'invalid_token', error.message)
     if (!(error instanceof VerificationUnavailable)) throw error
     this.#gateway.count('unavailable')
@@ -139,6 +144,10 @@ export class TokenHandlers implements PluginHandlers {
     })
     exchange.setResponseHeader('retry-after', '5')
     return unavailable
+  }
+
+  refuseMissing(exchange: Exchange): Reply {
+    return this.#refuse(exchange, missing, '')
   }
 
   /** RFC 6750 section 3. @param reason - for the error log */

@@ -1,5 +1,6 @@
 import { queryParameter, withoutParameter } from '../../../data-plane/query-parameter.ts'
 import type { PluginRequest } from '../../contract.ts'
+import { cookiesOf, hideCookies } from '../request-cookies.ts'
 
 interface Place {
   /** The token that stands there; undefined where there is none. */
@@ -57,20 +58,5 @@ const inCookie = (name: string): Place => ({
       if (cookie === name && value !== '') return value.replace(/^"(.*)"$/, '$1')
     return undefined
   },
-  hide: (request) => {
-    const kept = [...cookiesOf(request)].filter(([cookie]) => cookie !== name).map(([, , pair]) => pair)
-    if (kept.length > 0) request.setHeader('cookie', kept.join('; '))
-    else request.removeHeader('cookie')
-  },
+  hide: (request) => hideCookies(request, (cookie) => cookie === name),
 })
-
-/** RFC 6265 section 5.4; `pair` as it was written. */
-function* cookiesOf(request: PluginRequest): Iterable<[name: string, value: string, pair: string]> {
-  for (const [field, text] of request.headers()) {
-    if (field !== 'cookie') continue
-    for (const pair of text.split(';')) {
-      const [name = '', ...value] = pair.trim().split('=')
-      if (pair.trim() !== '') yield [name, value.join('='), pair.trim()]
-    }
-  }
-}
