@@ -56,7 +56,7 @@ export class AccessLog {
     const { route, facts } = exchange
     let line =
       `${lineBeginning()}${exchange.requestId}","client_address":"${exchange.clientAddress}",` +
-      `"method":"${exchange.method}","scheme":"${facts.scheme}","host":${quote(exchange.host)},` +
+      `"method":"${exchange.method}","scheme":"${facts.scheme}","host":"${exchange.host}",` +
       `"path":${quote(exchange.path)},"protocol":"HTTP/${protocols[exchange.head.version]}",` +
       `"status":${exchange.status},"duration":${seconds(duration)},` +
       `"upstream_duration":${seconds(exchange.upstreamTime)},` +
