@@ -145,7 +145,10 @@ class Http1Connection {
   }
 
   #onNotClosed(): void {
-    this.#context.tally.fail(`a connection of ${this.#client.protocol} stays open that its client has ended`)
+    const left = `${this.#socket.writableLength} bytes not sent, ${this.#pending.length} requests not answered`
+    this.#context.tally.fail(
+      `a connection of ${this.#client.protocol} stays open that its client has ended: ${left}, last: ${this.#last}`,
+    )
     this.#socket.destroy()
   }
 
