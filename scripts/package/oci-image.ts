@@ -42,10 +42,11 @@ fetch(\`http://127.0.0.1:\${port}/readyz\`, { signal: AbortSignal.timeout(2_000)
 )
 `
 
-/** Ports above 1024: an image that needs no capability. Logs go to a folder that the container gives. */
+/** Ports above 1024: an image that needs no capability. Logs go to a folder that the container gives, and stay bounded. */
 const configuration = `listeners:
   - { port: 8080, protocol: http }
 admin: { host: 127.0.0.1 }
+logs: { rotate_bytes: 268435456 }
 services: []
 `
 

@@ -147,6 +147,7 @@ function absolutePaths(folder: string, configuration: Configuration): Configurat
     ...configuration,
     plugin_files: configuration.plugin_files.map((path) => resolve(folder, path)),
     logs: {
+      ...configuration.logs,
       directory: resolve(folder, configuration.logs.directory),
       export: configuration.logs.export.map((entry) => withPemPaths(folder, entry, ['ca'])),
     },

@@ -527,6 +527,14 @@ export const configurationSchema = z.strictObject({
   logs: z
     .strictObject({
       directory: z.string().default('/var/log/gateway'),
+      rotate_bytes: z
+        .int()
+        .min(65_536)
+        .max(2 ** 40)
+        .optional()
+        .describe(
+          'Size from which on a log is moved to NAME.1, in the place of the one before: for containers, where no logrotate runs. Read when the gateway starts.',
+        ),
       export: z
         .array(logExportSchema)
         .max(8)

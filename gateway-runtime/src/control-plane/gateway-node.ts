@@ -9,6 +9,7 @@ import { adminTokenPath, openAdminToken } from './admin-api/token.ts'
 import { ChangeRecord } from './change-record.ts'
 import { ConfigurationInForce } from './configuration-in-force.ts'
 import { type Change, ConfigurationStore } from './configuration-store.ts'
+import { LogRotation } from './log-rotation.ts'
 import { NodeReport, type Reloads } from './node-report.ts'
 import { NodeServers } from './node-servers.ts'
 import { openStore } from './open-store.ts'
@@ -46,6 +47,7 @@ export class GatewayNode {
   #redis: NodeRedis | undefined
   #inForce: ConfigurationInForce | undefined
   #record: ChangeRecord | undefined
+  #rotation: LogRotation | undefined
   #servers: NodeServers | undefined
   #announcements: ConfigurationAnnouncements | undefined
 
@@ -71,6 +73,8 @@ export class GatewayNode {
     const isFirstStart = !existsSync(adminTokenPath(state))
     const token = openAdminToken(state)
     this.#record = new ChangeRecord({ folder, state, logDirectory: configuration.logs.directory, errorLog })
+    const { directory, rotate_bytes: largest } = configuration.logs
+    if (largest !== undefined) this.#rotation = new LogRotation(directory, largest, () => this.reopenLogs())
     await this.#connectRedis(configuration, errorLog)
     const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers
     this.#inForce = new ConfigurationInForce(configuration, {
@@ -134,6 +138,7 @@ export class GatewayNode {
   /** Says "not ready", finishes the requests in flight, and closes everything. */
   async stop(): Promise<void> {
     this.#announcements?.close()
+    this.#rotation?.close()
     await this.#store.close()
     await this.#inForce?.finish()
     await this.#servers?.close()
