@@ -37,9 +37,11 @@ export async function installPackages(names: readonly string[]): Promise<void> {
   }
   // RUNLEVEL=1: the packages do not start a service of their own.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  const wait = ['-o', 'DPkg::Lock::Timeout=120'] // seconds, where another one installs
   await step(`Install ${names.join(', ')} with apt-get`, async () => {
     await run(apt, ['update', '--quiet'], { env, timeout: 120_000 })
-    await run(apt, ['install', '--yes', '--no-install-recommends', ...names], { env, timeout: 300_000 })
+    const flags = ['--yes', '--no-install-recommends', ...wait]
+    await run(apt, ['install', ...flags, ...names], { env, timeout: 600_000 })
   }).catch((error: { stderr?: string; message: string }) => {
     throw new Error(`apt-get failed: ${error.stderr?.trim().split('\n').at(-1) ?? error.message}`)
   })

@@ -6,14 +6,13 @@ import { describe, expect, test } from '@jest/globals'
 import { type DnsRecords, dnsProblems, updateDns } from '../../../constructs/host-bootstrap/dns.ts'
 import { freePorts } from '../../../scripts/process/free-port.ts'
 import { startProgram } from '../../../scripts/process/program.ts'
-import { findProgram } from '../../../scripts/process/system-programs.ts'
 import { eventually } from '../../support/eventually.ts'
 import { temporaryFolders } from '../../support/temporary-folder.ts'
 import { programForTests } from '../../support/test-program.ts'
 
 const temporaryFolder = temporaryFolders()
 const named = await programForTests('named')
-const hasClient = (await findProgram('nsupdate')) !== undefined
+const nsupdate = await programForTests('nsupdate')
 
 const records: DnsRecords = {
   server: '127.0.0.1',
@@ -47,9 +46,7 @@ zone "example.com" { type primary; file "zone"; allow-update { key gateway; }; }
 }
 
 describe('records of the virtual IPs', () => {
-  const test_ = hasClient
-    ? named.test
-    : (name: string) => test.skip(`${name} (skipped: nsupdate is not installed)`, () => {})
+  const test_ = nsupdate.isInstalled ? named.test : nsupdate.test
 
   test_('are written by signed updates where they are not there, and taken away again', async () => {
     const secret = randomBytes(32).toString('base64')
