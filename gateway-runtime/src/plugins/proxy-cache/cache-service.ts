@@ -1,6 +1,6 @@
 import type { PluginNode, PluginService } from '../contract.ts'
+import { reservedBytes } from './changed-resources.ts'
 import { ClusterRecords } from './cluster-records.ts'
-import { flightBytes } from './flights.ts'
 import { type Purge, purgeStore } from './purge.ts'
 import { PurgeLog, type PurgeOutcome } from './purge-log.ts'
 import type { CacheSettings } from './settings.ts'
@@ -33,7 +33,7 @@ export class CacheService implements PluginService {
       throw new Error(
         `${id}: sync: cluster keeps answers in Redis, and none is configured; name its servers under redis.cluster in config.yaml, or say sync: node`,
       )
-    this.#store = new SharedStore(sharedMemory!, flightBytes)
+    this.#store = new SharedStore(sharedMemory!, reservedBytes)
     this.#log = shared && new PurgeLog(shared, id, (purge) => purgeStore(this.#store, purge))
     this.#records = sync === 'cluster' ? new ClusterRecords(shared!.redis, id, redis_memory) : undefined
   }

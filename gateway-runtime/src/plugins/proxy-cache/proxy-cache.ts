@@ -5,12 +5,14 @@ import {
   definePlugin,
   type Exchange,
   type PluginContext,
+  type PluginRequest,
   type PluginResponse,
 } from '../contract.ts'
 import { AnswerCache, varyNames } from './answer-cache.ts'
 import { CacheService } from './cache-service.ts'
+import { ChangedResources, reservedBytes } from './changed-resources.ts'
 import { type Asked, conditioned } from './conditional.ts'
-import { Flights, flightBytes } from './flights.ts'
+import { Flights } from './flights.ts'
 import { keepBody } from './keep-body.ts'
 import { type CacheSettings, cacheSettings } from './settings.ts'
 import { SharedStore } from './shared-store.ts'
@@ -40,6 +42,7 @@ interface Started {
   readonly way: Way
   /** SharedStore.purges when the upstream was asked. */
   readonly purges: number
+  readonly askedAt: number
   /** Ends the wait of others for the same. */
   readonly settle: () => void
 }
@@ -64,7 +67,7 @@ export const proxyCache = definePlugin({
     found_in_cluster: 'Requests for which another node had kept something.',
     without_redis: 'What Redis was asked or told and gave no answer to.',
   },
-  sharedMemory: ({ memory }) => memory + flightBytes,
+  sharedMemory: ({ memory }) => memory + reservedBytes,
   serve: (config, node) => new CacheService(config, node),
   create: (config, gateway) => new ProxyCache(config, gateway),
 })
@@ -77,16 +80,18 @@ class ProxyCache {
   readonly #mostBytes: number
   readonly #started = new WeakMap<Exchange, Started>()
   readonly #flights: Flights
+  readonly #changed: ChangedResources
   readonly #unkept = new ExpiringCache<true>(mostUnkept)
 
   constructor(settings: CacheSettings, gateway: PluginContext) {
     const memory = gateway.sharedMemory!
-    const store = new SharedStore(memory, flightBytes)
+    const store = new SharedStore(memory, reservedBytes)
     this.#settings = settings
     this.#gateway = gateway
     this.#store = store
     this.#cache = new AnswerCache(store, settings.sync === 'cluster' ? gateway : undefined)
     this.#flights = new Flights(memory, (key) => store.hash(key))
+    this.#changed = new ChangedResources(memory, (target) => store.hash(target))
     this.#mostBytes = Math.min(settings.max_entry, store.largest - 65_536)
   }
 
@@ -94,7 +99,7 @@ class ProxyCache {
     const { method } = exchange.request
     if (method !== 'GET' && method !== 'HEAD') return undefined
     const key = this.#keyOf(exchange)
-    const stored = this.#cache.get(key, exchange)
+    const stored = this.#ifUnchanged(exchange, this.#cache.get(key, exchange))
     if (stored && this.#isSimplyFresh(exchange, stored)) return this.#hit(stored, exchange.request)
     const question = { exchange, key, request: this.#messageOf(exchange) }
     const answer = stored && this.#evaluate(question, stored)
@@ -180,7 +185,8 @@ class ProxyCache {
   async #wait(question: Question): Promise<AnswerReply | undefined> {
     this.#gateway.count('collapsed')
     await this.#flights.end(question.key)
-    const stored = this.#cache.get(question.key, question.exchange)
+    const { exchange, key } = question
+    const stored = this.#ifUnchanged(exchange, this.#cache.get(key, exchange))
     const answer = stored && this.#answerOf(question, stored)
     // It could not be kept: each one asks for itself, and all at once.
     return answer ?? this.#forward(question, stored, () => {})
@@ -203,7 +209,8 @@ class ProxyCache {
   }
 
   async #askCluster(question: Question, end: () => void): Promise<AnswerReply | undefined> {
-    const stored = await this.#cache.fetch(question.key, question.exchange)
+    const { exchange, key } = question
+    const stored = this.#ifUnchanged(exchange, await this.#cache.fetch(key, exchange))
     if (stored) this.#gateway.count('found_in_cluster')
     const answer = stored && this.#answerOf(question, stored)
     if (!answer) return this.#forward(question, stored, end)
@@ -232,8 +239,8 @@ class ProxyCache {
     return undefined
   }
 
-  #start(exchange: Exchange, started: Omit<Started, 'purges'>): void {
-    this.#started.set(exchange, { ...started, purges: this.#store.purges })
+  #start(exchange: Exchange, started: Omit<Started, 'purges' | 'askedAt'>): void {
+    this.#started.set(exchange, { ...started, purges: this.#store.purges, askedAt: Date.now() })
   }
 
   #setConditions({ request }: Exchange, message: Message, { policy }: StoredAnswer): void {
@@ -245,7 +252,7 @@ class ProxyCache {
   }
 
   #onNewAnswer(exchange: Exchange, started: Started, response: PluginResponse): void {
-    const { key, request, way } = started
+    const { key, request, way, askedAt } = started
     const name = way.kind === 'bypass' ? 'bypass' : 'miss'
     if (name === 'miss') this.#gateway.count('miss')
     const policy = this.#policyOf(request, response)
@@ -259,7 +266,7 @@ class ProxyCache {
     }
     const headers = [...response.headers()]
     keepBody(response, this.#mostBytes, (body) => {
-      const answer = storedAnswer(policy, { status: response.status, headers, body })
+      const answer = storedAnswer(policy, { status: response.status, headers, body, askedAt })
       this.#cache.put(key, vary, exchange, answer, started.purges)
       started.settle()
     })
@@ -287,7 +294,7 @@ class ProxyCache {
     if (response.status !== 304)
       return response.replaceWith(this.#serveStale(stored, askedBy(started.request)))
     this.#gateway.count('revalidated')
-    const confirmed = this.#confirm(exchange, started.key, stored, policy, started.purges)
+    const confirmed = this.#confirm({ exchange, stored, policy }, started)
     started.settle()
     const asked = askedBy(started.request)
     response.replaceWith(this.#replyWith(confirmed, asked, 'Gatehouse; fwd=stale; fwd-status=304'))
@@ -295,14 +302,12 @@ class ProxyCache {
 
   /** Goes on keeping an answer, with the headers that the service has changed (RFC 9111 section 3.2). */
   #confirm(
-    exchange: Exchange,
-    key: string,
-    stored: StoredAnswer,
-    policy: CachePolicy,
-    purges: number,
+    { exchange, stored, policy }: { exchange: Exchange; stored: StoredAnswer; policy: CachePolicy },
+    { key, purges, askedAt }: Pick<Started, 'key' | 'purges' | 'askedAt'>,
   ): StoredAnswer {
     const headers = Object.entries(policy.responseHeaders())
-    const confirmed = storedAnswer(policy, { status: stored.status, headers, body: stored.body })
+    const { status, body } = stored
+    const confirmed = storedAnswer(policy, { status, headers, body, askedAt })
     this.#cache.put(key, varyNames(policy) ?? [], exchange, confirmed, purges)
     return confirmed
   }
@@ -311,14 +316,14 @@ class ProxyCache {
   #revalidateBehind(question: Question, stored: StoredAnswer): void {
     const settle = this.#flights.begin(question.key)
     if (!settle) return
-    const { purges } = this.#store
+    const asked = { key: question.key, purges: this.#store.purges, askedAt: Date.now() }
     const conditions = stored.policy.revalidationHeaders(question.request)
     const headers = ['if-none-match', 'if-modified-since'].flatMap((name) =>
       conditions[name] === undefined ? [] : [[name, conditions[name]] as const],
     )
     question.exchange
       .fetchUpstream(headers, this.#mostBytes)
-      .then((answer) => this.#onFetched(question, stored, answer, purges))
+      .then((answer) => this.#onFetched(question, stored, answer, asked))
       .catch((error: Error) => this.#gateway.log('warn', 'revalidation failed', { reason: error.message }))
       .finally(settle)
   }
@@ -327,24 +332,35 @@ class ProxyCache {
     { exchange, key, request }: Question,
     stored: StoredAnswer,
     answer: AnswerReply,
-    purges: number,
+    asked: Pick<Started, 'key' | 'purges' | 'askedAt'>,
   ): void {
     const message = messageOf({ status: answer.status }, answer.headers)
     const { policy, modified } = stored.policy.revalidatedPolicy(request, message)
     if (!modified) {
-      if (answer.status === 304) this.#confirm(exchange, key, stored, policy, purges)
+      if (answer.status === 304) this.#confirm({ exchange, stored, policy }, asked)
       return
     }
     const vary = varyNames(policy)
     if (vary === undefined || !policy.storable()) return this.#cache.delete(key)
-    this.#cache.put(key, vary, exchange, storedAnswer(policy, answer), purges)
+    const { purges, askedAt } = asked
+    this.#cache.put(key, vary, exchange, storedAnswer(policy, { ...answer, askedAt }), purges)
   }
 
   /** A method that changes something has succeeded: what is stored of its target is no longer true (section 4.4). */
-  #invalidate(exchange: Exchange, { status }: PluginResponse): void {
-    const { method } = exchange.request
-    const isSafe = /^(GET|HEAD|OPTIONS|TRACE|QUERY|PROPFIND)$/.test(method)
-    if (!isSafe && status >= 200 && status < 400) this.#cache.delete(this.#keyOf(exchange))
+  #invalidate(exchange: Exchange, response: PluginResponse): void {
+    const { request } = exchange
+    const isSafe = /^(GET|HEAD|OPTIONS|TRACE|QUERY|PROPFIND)$/.test(request.method)
+    if (isSafe || response.status < 200 || response.status >= 400) return
+    this.#changed.note(targetOf(request))
+    for (const name of ['location', 'content-location']) {
+      const named = sameHost(request, response.header(name))
+      if (named) this.#changed.note(named.pathname + named.search)
+    }
+    this.#cache.delete(this.#keyOf(exchange))
+  }
+
+  #ifUnchanged({ request }: Exchange, stored: StoredAnswer | undefined): StoredAnswer | undefined {
+    return stored && !this.#changed.isOutdated(targetOf(request), stored.askedAt) ? stored : undefined
   }
 
   #policyOf(request: Message, response: PluginResponse): CachePolicy {
@@ -375,6 +391,14 @@ class ProxyCache {
     )
     return `${routeName} ${owner} ${scheme}://${host}${path}${query}`
   }
+}
+
+const targetOf = ({ path, query }: PluginRequest): string => path + query
+
+/** What a field of an answer refers to, where that is of the same host. */
+function sameHost({ scheme, host, path }: PluginRequest, reference = ''): URL | undefined {
+  const url = reference === '' ? null : URL.parse(reference, `${scheme}://${host}${path}`)
+  return url?.hostname === host ? url : undefined
 }
 
 const isConditional = ({ headers }: Message) => Object.keys(headers).some((name) => name.startsWith('if-'))

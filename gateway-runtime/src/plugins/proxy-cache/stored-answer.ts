@@ -11,6 +11,8 @@ export interface StoredAnswer {
   readonly freshUntil: number
   /** When the answer was made, by the clock of who made it: what Age counts from. */
   readonly bornAt: number
+  /** When the service was asked for it, or to confirm it. */
+  readonly askedAt: number
 }
 
 /** What is kept under the key of a resource that has several representations. */
@@ -27,12 +29,13 @@ interface Meta {
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly freshUntil: number
   readonly bornAt: number
+  readonly askedAt: number
 }
 
 /** Works out what is kept of an answer. */
 export function storedAnswer(
   policy: CachePolicy,
-  answer: Pick<StoredAnswer, 'status' | 'headers' | 'body'>,
+  answer: Pick<StoredAnswer, 'status' | 'headers' | 'body' | 'askedAt'>,
   now = Date.now(),
 ): StoredAnswer {
   const age = policy.age()
@@ -43,6 +46,7 @@ export function storedAnswer(
     body: answer.body,
     freshUntil: now + Math.max(policy.maxAge() - age, 0) * 1_000,
     bornAt: now - age * 1_000,
+    askedAt: answer.askedAt,
   }
 }
 
@@ -79,5 +83,20 @@ export function messageOf(
   const joined: Record<string, string> = Object.create(null)
   for (const [name, value] of headers)
     joined[name] = joined[name] === undefined ? value : `${joined[name]}, ${value}`
+  const control = joined['cache-control']
+  if (control !== undefined) joined['cache-control'] = directivesOf(control)
   return { ...facts, headers: joined }
+}
+
+/**
+ * Cache-Control as CachePolicy has to be told it: names in lower case, which it takes for the only ones, and of an
+ * answer that must be confirmed when its time is over none that would let it be given then (RFC 9111 section 4.2.4).
+ */
+function directivesOf(control: string): string {
+  const lower = control.toLowerCase()
+  if (!/\b(?:must|proxy)-revalidate\b/.test(lower)) return lower
+  return lower
+    .split(',')
+    .filter((directive) => !/^\s*stale-/.test(directive))
+    .join()
 }
