@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import type {
   Configuration,
@@ -7,10 +6,11 @@ import type {
   TokenEndpointResponseHelpers,
 } from 'openid-client'
 import type { PluginNode } from '../../contract.ts'
-import { ExpiringCache } from '../expiring-cache.ts'
 import type { Discovered } from '../tokens/discovery.ts'
 import type { JsonClient } from '../tokens/fetch-json.ts'
 import type { LoginSettings } from './login-settings.ts'
+import { type Issued, Renewals } from './renewals.ts'
+import { Seal } from './seal.ts'
 import type { BegunLogin, IssuedTokens } from './session.ts'
 
 /** What workers ask for. */
@@ -30,12 +30,7 @@ export interface Begun extends Omit<BegunLogin, 'target'> {
   readonly url: string
 }
 
-/** What an issuer has answered; it is asked once for each code and refresh token. The reason is for the error log. */
-export type Issued = { readonly tokens: IssuedTokens } | { readonly refused: string }
-
 const mostAtOnce = 64
-const mostRenewed = 10_000
-const longestRemembered = 300_000
 
 type Library = typeof import('openid-client')
 
@@ -47,8 +42,7 @@ export class LoginService {
   readonly #discover: () => Promise<Discovered>
   #configured: { readonly from: Discovered; readonly configuration: Configuration } | undefined
   #asking = 0
-  /** By digests of the tokens that were given away for them: who comes late with one gets what the first one got. */
-  readonly #renewed = new ExpiringCache<Promise<Issued>>(mostRenewed)
+  readonly #renewals: Renewals
 
   constructor(
     settings: LoginSettings,
@@ -60,11 +54,15 @@ export class LoginService {
     this.#client = client
     this.#node = node
     this.#discover = discover
+    this.#renewals = new Renewals(new Seal(settings.secrets, ['renewal', node.id, settings.client_id]), node)
   }
 
   /** Rejects where the issuer gives no answer. */
   async onCall(call: LoginCall): Promise<Begun | Issued | string | undefined> {
-    if (call.login === 'renew') return this.#renew(call.tokens)
+    if (call.login === 'renew') {
+      const { tokens } = call
+      return this.#renewals.once(tokens.refreshToken!, () => this.#askForNewer(tokens))
+    }
     if (this.#asking >= mostAtOnce) throw new Error('too many wait for the issuer already')
     this.#asking++
     try {
@@ -150,17 +148,6 @@ export class LoginService {
         userinfo: { ...(await library.fetchUserInfo(configuration, tokens.accessToken, sub)) },
       }
     })
-  }
-
-  /** Once for all requests of a session that come at a time, and those that come a little later without knowing. */
-  #renew(tokens: IssuedTokens): Promise<Issued> {
-    const key = hash('sha256', tokens.refreshToken!, 'base64')
-    const known = this.#renewed.get(key)
-    if (known) return known
-    const begun = this.#askForNewer(tokens)
-    this.#renewed.set(key, begun, Date.now() + longestRemembered)
-    begun.catch(() => this.#renewed.delete(key))
-    return begun
   }
 
   async #askForNewer(tokens: IssuedTokens): Promise<Issued> {

@@ -5,8 +5,9 @@ import { clientOf } from '../tokens/jwt-verifier.ts'
 import type { Admission, TokenHandlers } from '../tokens/token-handlers.ts'
 import type { TokenSettings } from '../tokens/token-settings.ts'
 import { TokenRefused, VerificationUnavailable } from '../tokens/verification.ts'
-import type { Issued, LoginCall } from './login-service.ts'
+import type { LoginCall } from './login-service.ts'
 import type { LoginSettings } from './login-settings.ts'
+import type { Issued } from './renewals.ts'
 import { Seal } from './seal.ts'
 import { claimsOf, type Session, sessionSchema } from './session.ts'
 
@@ -18,6 +19,8 @@ export interface KnownSession {
   readonly renewed: { readonly text: string; readonly endsAt: number } | undefined
 }
 
+/** A browser that was never given what was fetched for it is this many renewals behind at most. */
+const mostBehind = 8
 /** Milliseconds until an issuer that gave no new tokens is asked again. */
 const renewalPause = 5_000
 
@@ -95,11 +98,13 @@ export class Sessions {
   /** The session as it is by now, and how long it is (`Date.now()`). */
   async #current(
     session: Session,
+    behind = 0,
   ): Promise<{ readonly session: Session; readonly until: number } | undefined> {
     const { tokens, endsAt } = session
     const { expiresAt = endsAt, renewAt = endsAt, refreshToken } = tokens
     if (refreshToken === undefined) return Date.now() < expiresAt ? { session, until: expiresAt } : undefined
     if (Date.now() < renewAt) return { session, until: renewAt }
+    if (behind === mostBehind) return undefined
     const issued = await this.#renew(session, expiresAt)
     if (issued === 'later') return { session, until: Math.min(expiresAt, Date.now() + renewalPause) }
     if ('refused' in issued) {
@@ -107,7 +112,7 @@ export class Sessions {
       return undefined
     }
     this.#gateway.count('renewed')
-    return { session: { tokens: issued.tokens, endsAt }, until: issued.tokens.renewAt ?? endsAt }
+    return this.#current({ tokens: issued.tokens, endsAt }, behind + 1)
   }
 
   /** An issuer that is out ends no session whose access token is still good. */
