@@ -53,9 +53,9 @@ const hostKey = z
   .string()
   .regex(
     /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d{3}) [A-Za-z0-9+/]{40,}={0,3}$/,
-    'expected a key such as ssh-ed25519 AAAA…',
+    'expected a key such as ecdsa-sha2-nistp256 AAAA…',
   )
-  .describe('Public key of its SSH server, as `ssh-keyscan` shows it.')
+  .describe('Public key of its SSH server, as `ssh-keyscan -t ecdsa` shows it.')
 const hostAddress = z.union([z.string().refine((text) => isIP(text) !== 0), domain], {
   error: 'expected an IP address or a host name',
 })

@@ -16,7 +16,10 @@ export interface Host {
   readonly name: string
   /** IP address or host name; an IP address where any host has the role edge or redis. */
   readonly address: string
-  /** Public key of its SSH server, as in known_hosts (`ssh-ed25519 AAAA…`): the connection is refused to any other. */
+  /**
+   * Public key of its SSH server, as in known_hosts: the connection is refused to any other. Terraform asks for the ECDSA
+   * key (`ecdsa-sha2-nistp256 AAAA…`) where there is one.
+   */
   readonly hostKey: string
   /** @default ['gateway'] */
   readonly roles?: readonly HostRole[]

@@ -29,7 +29,7 @@ export function hostsChecks({ ssh = {}, ...cluster }: HostsGatewayProps): Check[
       ],
       [
         isHostKey(hostKey),
-        `${name}: expected a host key such as "ssh-ed25519 AAAA…", got ${JSON.stringify(hostKey)}`,
+        `${name}: expected a host key such as "ecdsa-sha2-nistp256 AAAA…", got ${JSON.stringify(hostKey)}`,
       ],
     ]),
     [

@@ -6,6 +6,7 @@ import { leaveProgram, renderHostBootstrap, secretNames } from '../host-bootstra
 import { expression, literal, TerraformData, TerraformDataOfEach } from '../terraform.ts'
 import { type ClusterProps, type DescribedHost, describeHosts, hostsOf } from './cluster.ts'
 import { hostsChecks } from './gateway-checks.ts'
+import { hostKeysBehind } from './known-hosts.ts'
 import { declareSecrets, uploadSecrets } from './secrets.ts'
 
 /** How Terraform logs on to hosts. */
@@ -182,7 +183,9 @@ const connect = (
   // cdktf knows numbers only; Terraform also takes an expression.
   port: port as number,
   user: ssh.user ?? 'root',
-  hostKey,
+  hostKey: ssh.bastion
+    ? hostKeysBehind({ ...ssh.bastion, port: ssh.bastion.port ?? 22 }, { address: host, port, hostKey })
+    : hostKey,
   timeout: '30s',
   scriptPath: './.gateway-terraform.sh',
   ...(ssh.bastion && {

@@ -28,23 +28,19 @@ export async function mountRoot(host: HostRecord, shared: string, authorizedKey:
   symlinkSync('/dev/null', inside('etc/systemd/system/systemd-networkd-wait-online.service'))
   mkdirSync(inside('root/.ssh'), { recursive: true, mode: 0o700 })
   writeFileSync(inside('root/.ssh/authorized_keys'), authorizedKey, { mode: 0o600 })
-  await run('ssh-keygen', [
-    '-q',
-    '-t',
-    'ed25519',
-    '-N',
-    '',
-    '-C',
-    host.name,
-    '-f',
-    inside('etc/ssh/ssh_host_ed25519_key'),
-  ])
-  chmodSync(inside('etc/ssh/ssh_host_ed25519_key'), 0o600)
+  for (const type of hostKeyTypes) {
+    const key = inside(`etc/ssh/ssh_host_${type}_key`)
+    await run('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', host.name, '-f', key])
+    chmodSync(key, 0o600)
+  }
 }
 
-/** Public key of its SSH server: `ssh-ed25519 AAAA…`. */
+/** Two of those that every Debian host has: clients choose, and not all choose alike. */
+const hostKeyTypes = ['ecdsa', 'ed25519'] as const
+
+/** Public key of its SSH server, of the type that Terraform chooses: `ecdsa-sha2-nistp256 AAAA…`. */
 export const hostKeyOf = ({ root }: HostRecord) =>
-  readFileSync(join(root, 'etc/ssh/ssh_host_ed25519_key.pub'), 'utf8').split(' ').slice(0, 2).join(' ').trim()
+  readFileSync(join(root, 'etc/ssh/ssh_host_ecdsa_key.pub'), 'utf8').split(' ').slice(0, 2).join(' ').trim()
 
 /** Boots systemd in the namespace of the host; it goes on when this process ends. Resolves once it was started. */
 export async function startHost(host: HostRecord): Promise<void> {

@@ -129,9 +129,9 @@ describe('environment.yaml', () => {
     [
       'a host key that is none',
       'onprem',
-      /ssh-ed25519 AAAA.*/,
+      /ecdsa-sha2-nistp256 AAAA.*/,
       'AAAA',
-      'expected a key such as ssh-ed25519 AAAA…, found "AAAA"',
+      'expected a key such as ecdsa-sha2-nistp256 AAAA…, found "AAAA"',
     ],
     ['two hosts of one name', 'onprem', 'gateway-2', 'gateway-1', 'expected each name once'],
     [

@@ -94,6 +94,14 @@ describe('HostsGateway', () => {
         bastion_port: 22,
         bastion_user: 'deploy',
       })
+      // Terraform looks up both there, behind whatever address it asks: each server has a line of its own.
+      const [nobody, ...known] = connection.host_key.split('\n')
+      expect(nobody).toMatch(/^sk-ssh-ed25519@openssh\.com /)
+      expect(known).toEqual([
+        expect.stringMatching(/^@cert-authority \[.*\]:(22|\$\{.*\}) /),
+        `@cert-authority [192.0.2.1]:22 ${hostKey}`,
+      ])
+      expect(known[0].startsWith(`@cert-authority [${connection.host}]:${connection.port} `)).toBe(true)
     }
   })
 
@@ -182,7 +190,7 @@ describe('HostsGateway', () => {
     [{ hosts: [{ name: 'one', address: 'a b', hostKey }] }, 'one: expected an address, got "a b"'],
     [
       { hosts: [{ name: 'one', address: 'a', hostKey: 'AAAA' }] },
-      'one: expected a host key such as "ssh-ed25519 AAAA…", got "AAAA"',
+      'one: expected a host key such as "ecdsa-sha2-nistp256 AAAA…", got "AAAA"',
     ],
     [{ host: { configuration } }, 'managementNetworks: expected the network that Terraform connects from'],
     [{ ssh: { user: 'a; b' } }, 'ssh.user: expected an account'],
