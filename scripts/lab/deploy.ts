@@ -47,6 +47,8 @@ export interface LabDeployment {
   readonly folder: string
   /** Variables that Terraform is given, by name: what must show up nowhere. */
   readonly secrets: Readonly<Record<string, string>>
+  /** Makes the packages of the version, where they are not there: what `apply` would do first. */
+  publish(): Promise<void>
   /**
    * Publishes the version where it is new, changes settings, synthesizes and applies. A failed run resolves too: its
    * output says which host it is about.
@@ -126,10 +128,14 @@ class Deployment implements LabDeployment {
     return virtualIpsOf(this.lab, this.#settings)
   }
 
+  publish(): Promise<void> {
+    return this.#repository.publish(this.#settings.version)
+  }
+
   async apply(changes: Partial<LabSettings> = {}): Promise<TerraformRun> {
     this.#settings = { ...this.#settings, ...changes }
     const environments = join(this.lab.folder, 'environments')
-    await this.#repository.publish(this.#settings.version)
+    await this.publish()
     const signingKey = await this.#repository.signingKey()
     await writeEnvironment(join(environments, environment), this.lab, this.#settings, signingKey)
     await writeStack(environments, environment, this.folder)

@@ -2,8 +2,8 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HostRole } from '../../constructs/index.ts'
 import { hostKeyOf } from './host.ts'
-import { keyFile, neighbourOf } from './lab.ts'
-import type { LabRecord } from './record.ts'
+import { ipv6Of, keyFile, neighbourOf } from './lab.ts'
+import type { HostRecord, LabRecord } from './record.ts'
 
 /** What is deployed to a lab: what a person would write into the folder of an environment. */
 export interface LabSettings {
@@ -11,6 +11,16 @@ export interface LabSettings {
   readonly roles: readonly (readonly HostRole[])[]
   /** Addresses of clients: how many, 1 or 2. */
   readonly virtualIps: number
+  /**
+   * Whether each has an IPv6 address beside it (`ipv6Of`).
+   * @default false
+   */
+  readonly ipv6?: boolean
+  /**
+   * The host by which Terraform reaches the others, with keys of the SSH agent (`SSH_AUTH_SOCK`).
+   * @default none: it reaches them directly, with the private key of the lab
+   */
+  readonly bastion?: HostRecord
   /** Version of gateway-runtime. */
   readonly version: string
   /** Files of the gateway's configuration, such as config.yaml; listeners have the ports 8080 and 8443. */
@@ -64,6 +74,11 @@ export const virtualIpsOf = (lab: LabRecord, { virtualIps }: Pick<LabSettings, '
 /** Where this machine serves its apt repository to the hosts of a lab. */
 export const repositoryOf = (lab: LabRecord) => ({ address: neighbourOf(lab), port: repositoryPort })
 
+function sshOf(lab: LabRecord, { bastion }: LabSettings) {
+  if (!bastion) return { user: 'root', private_key: keyFile(lab) }
+  return { user: 'root', bastion: { address: bastion.address, host_key: hostKeyOf(bastion) } }
+}
+
 /**
  * Writes the folder of an environment: environment.yaml, the key of the repository, the gateway's configuration.
  * @param signingKey - public key of the apt repository, ASCII-armoured
@@ -87,10 +102,13 @@ export async function writeEnvironment(
   const environment = {
     target: 'hosts',
     hosts,
-    ssh: { user: 'root', private_key: keyFile(lab) },
+    ssh: sshOf(lab, settings),
     ...(hasEdges && {
       edge: {
-        virtual_ips: virtualIpsOf(lab, settings).map((virtualIp) => ({ address: virtualIp })),
+        virtual_ips: virtualIpsOf(lab, settings).map((virtualIp) => ({
+          address: virtualIp,
+          ...(settings.ipv6 && { ipv6: ipv6Of(virtualIp) }),
+        })),
         ports: Object.values(ports).map(([of, gateway]) => ({ port: of, gateway_port: gateway })),
       },
     }),
@@ -99,7 +117,7 @@ export async function writeEnvironment(
       signing_key: 'repository.asc',
       version: settings.version,
     },
-    management_networks: [`${neighbourOf(lab)}/32`],
+    management_networks: [`${settings.bastion?.address ?? neighbourOf(lab)}/32`],
     monitoring_networks: [`${neighbourOf(lab)}/32`],
   }
   // JSON is YAML; one setting a line is enough for a person.

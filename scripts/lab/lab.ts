@@ -32,6 +32,9 @@ const firstHostOctet = 11
 /** Address of this machine in the network of a lab. */
 export const neighbourOf = ({ subnet }: LabRecord) => `${subnet}.${neighbourOctet}`
 
+/** The IPv6 address that stands beside an IPv4 one of a lab: 10.231.100.11 has fd00:231:100::11. */
+export const ipv6Of = (address: string) => address.replace(/^10\.(\d+)\.(\d+)\.(\d+)$/, 'fd00:$1:$2::$3')
+
 /** A private network that neither this machine nor another lab has. */
 function freeSubnet(): string {
   const taken = [
@@ -75,6 +78,7 @@ async function makeBridge(lab: LabRecord): Promise<void> {
   await ip(`link add ${lab.link} type veth peer name machine netns ${lab.namespace}`)
   await ip(`-n ${lab.namespace} link set machine master bridge up`)
   await ip(`addr add ${neighbourOf(lab)}/24 dev ${lab.link}`)
+  await ip(`addr add ${ipv6Of(neighbourOf(lab))}/64 dev ${lab.link} nodad`)
   await ip(`link set ${lab.link} up`)
 }
 
@@ -87,6 +91,7 @@ async function plugIn(
   await ip(`-n ${bridge} link add ${name} type veth peer name eth0 netns ${namespace}`)
   await ip(`-n ${bridge} link set ${name} master bridge up`)
   await ip(`-n ${namespace} addr add ${address}/24 dev eth0`)
+  await ip(`-n ${namespace} addr add ${ipv6Of(address)}/64 dev eth0 nodad`)
   await ip(`-n ${namespace} link set eth0 up`)
   await ip(`-n ${namespace} link set lo up`)
 }

@@ -33,7 +33,7 @@ let before: Record<string, string>
 
 beforeAll(async () => {
   if (reason) return
-  testLab = await startTestLab(4, atFirst)
+  testLab = await startTestLab(4, { roles: atFirst })
   lab = testLab.deployment
   vip = lab.virtualIps[0]!
   before = await footprint()

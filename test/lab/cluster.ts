@@ -48,7 +48,10 @@ export async function whyNoDeployment(): Promise<string | undefined> {
 }
 
 /** Boots hosts that end with this process, with the authority of the tests known to them. */
-export async function startTestLab(hosts: number, roles: LabSettings['roles']): Promise<TestLab> {
+export async function startTestLab(
+  hosts: number,
+  settings: Partial<LabSettings> & Pick<LabSettings, 'roles'>,
+): Promise<TestLab> {
   let pebble: Pebble | undefined
   const deployment = await startDeployment({
     name: `test-${process.pid}`,
@@ -59,7 +62,7 @@ export async function startTestLab(hosts: number, roles: LabSettings['roles']): 
       pebble = await startPebble({ host: neighbourOf(lab), address: address!, httpPort: ports.http[0] })
       const ca = await readFile(pebble.ca)
       for (const { root } of lab.hosts) await writeFile(join(root, authorityFile), ca)
-      return { roles, configuration: acmeConfiguration(pebble) }
+      return { configuration: acmeConfiguration(pebble), ...settings }
     },
   })
   return {
@@ -139,6 +142,17 @@ export async function underLoad(
   }
   return { failures, answered }
 }
+
+/** Resolves with the first right answer over HTTPS by a certificate of the authority. */
+export const firstAnswer = ({ deployment, root }: TestLab, limit = 60_000): Promise<Answer> =>
+  eventually(
+    'an answer by a certificate of the authority',
+    async () => {
+      const answer = await ask(deployment.virtualIps[0]!, root).catch(() => undefined)
+      return answer?.status === 200 && answer
+    },
+    limit,
+  )
 
 /** Resolves when all gateways that answer at the virtual IP show a certificate of the authority. */
 export async function awaitCertificates({ deployment, root }: TestLab): Promise<void> {

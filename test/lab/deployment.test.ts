@@ -27,7 +27,7 @@ const outputs: string[] = []
 
 beforeAll(async () => {
   if (reason) return
-  testLab = await startTestLab(3, layouts.one)
+  testLab = await startTestLab(3, { roles: layouts.one })
   lab = testLab.deployment
   root = testLab.root
   vip = lab.virtualIps[0]!
