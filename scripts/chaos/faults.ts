@@ -1,10 +1,12 @@
 import { attackSlowly, floodWithSyn } from '../lab/drills/attacks.ts'
+import { giveClock } from '../lab/drills/clock.ts'
 import type { Fault } from '../lab/drills/fault.ts'
 import { cutFromEdges, cutFromRedis } from '../lab/drills/firewall.ts'
 import { type Impairment, impairLink, shrinkPackets, unplug } from '../lab/drills/link.ts'
 import { cutPower } from '../lab/drills/power.ts'
 import { holdRedisDown, killRedis } from '../lab/drills/redis-servers.ts'
-import { fillLogDisk, hangGateway, killGateway } from '../lab/drills/resources.ts'
+import { exhaustFiles, fillLogDisk, hangGateway, killGateway } from '../lab/drills/resources.ts'
+import { endWorker, exposeWorkers, type WorkerEnd } from '../lab/drills/workers.ts'
 import { doOnHost } from '../lab/host.ts'
 import type { HostRecord, LabRecord } from '../lab/record.ts'
 
@@ -50,6 +52,18 @@ const once = (work: (victim: Victim) => Promise<unknown>) => async (victim: Vict
 const harmless = { permits: none, moves: 0 } as const
 const instant = [500, 1_000] as const
 const some = [2_000, 6_000] as const
+/** Ends one worker of two; how long it lasts is the time in which another takes its place. */
+const workerEnded = (title: string, end: WorkerEnd): Chaos => ({
+  title,
+  lasting: [2_000, 3_000],
+  permits: { requests: clients, within: 20_000 },
+  moves: 0,
+  make: async ({ host }) => {
+    const exposed = await exposeWorkers(host)
+    await endWorker(host, end)
+    return exposed
+  },
+})
 const impaired = (title: string, impairment: Impairment): Chaos => ({
   ...harmless,
   title,
@@ -86,6 +100,24 @@ export const faultKinds = {
     permits: untilOff,
     moves: 0,
     make: ({ host }) => hangGateway(host),
+  },
+  'worker-exit': workerEnded('a worker of the gateway ended', 'exit'),
+  'worker-heap': workerEnded('the heap of a worker full', 'heap'),
+  'clock-jump': {
+    ...harmless,
+    title: 'the clock of the gateway a day ahead',
+    lasting: some,
+    make: async ({ host }) => {
+      const clock = await giveClock(host)
+      await clock.set(86_400)
+      return clock
+    },
+  },
+  'files-exhausted': {
+    ...harmless,
+    title: 'file descriptors of the gateway exhausted',
+    lasting: some,
+    make: ({ host }) => exhaustFiles(host),
   },
   'balancer-reload': {
     ...harmless,

@@ -9,8 +9,8 @@ const packages = [
   ...['ca-certificates', 'curl', 'logrotate', 'modsecurity-crs', 'xfsprogs', 'openssh-server'],
 ]
 
-/** What roles take from the distribution: a host has no way to the Internet, and finds them in a folder of its own. */
-const offered = ['haproxy', 'keepalived', 'redis-server', 'redis-tools', 'bind9-dnsutils']
+/** What roles and drills take from the distribution: a host has no way to the Internet, and finds them in a folder of its own. */
+const offered = ['haproxy', 'keepalived', 'redis-server', 'redis-tools', 'bind9-dnsutils', 'libfaketime']
 const archive = '/opt/debian'
 
 /** A hook of mmdebstrap(1): downloads what is offered, with all that it needs, into the archive. */
@@ -51,9 +51,10 @@ export async function rootFileSystem(cache: string): Promise<string> {
   // Each host makes its own; equal ones would let one pose as another.
   for (const path of ['etc/machine-id', ...(await hostKeys(made))])
     await rm(join(made, path), { force: true })
+  // Another process may have made it meanwhile: its own is as good.
   await rename(made, folder).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOTEMPTY') throw error
-    await rm(made, { recursive: true, force: true }) // another process was faster, with the same
+    await rm(made, { recursive: true, force: true })
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
   })
   return folder
 }

@@ -1,6 +1,7 @@
 import { doOnHost } from '../host.ts'
 import type { HostRecord } from '../record.ts'
 import type { Fault } from './fault.ts'
+import { withServiceSettings } from './service-settings.ts'
 
 const logs = '/var/log/gateway'
 const pid = '$(systemctl show -p MainPID --value gateway-service)'
@@ -24,17 +25,8 @@ dd if=/dev/zero of=${logs}/filler bs=4k 2>/dev/null || true
 }
 
 /** Starts the gateway of a host anew with some more file descriptors than it has open now, and as it was when undone. */
-export async function exhaustFiles(host: HostRecord, more = 8): Promise<Fault> {
-  const folder = '/run/systemd/system/gateway-service.service.d'
-  const restart = 'systemctl daemon-reload && systemctl restart gateway-service'
-  await doOnHost(
-    host,
-    `mkdir -p ${folder}
-printf '[Service]\\nLimitNOFILE=%d\\n' $(($(ls /proc/${pid}/fd | sort -n | tail -n 1) + ${more})) >${folder}/drill.conf
-${restart}`,
-  )
-  return { undo: async () => void (await doOnHost(host, `rm -r ${folder}; ${restart}`)) }
-}
+export const exhaustFiles = (host: HostRecord, more = 8): Promise<Fault> =>
+  withServiceSettings(host, [`LimitNOFILE=$(($(ls /proc/${pid}/fd | sort -n | tail -n 1) + ${more}))`])
 
 /** Stops all threads of the gateway of a host, which still has its sockets: it hangs. */
 export async function hangGateway(host: HostRecord): Promise<Fault> {

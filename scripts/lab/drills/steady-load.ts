@@ -10,6 +10,8 @@ export interface Sent {
   readonly node: string | undefined
   /** Undefined where the answer was right. */
   readonly failure: string | undefined
+  /** Whether it was cut off and sent once more, on another connection. */
+  readonly retried: boolean
 }
 
 /** What became of all requests. */
@@ -43,36 +45,67 @@ export interface LoadOptions {
    * @default 5000
    */
   readonly timeout?: number
+  /**
+   * Whether a request whose connection is closed before its answer is sent once more, as browsers and most clients do with
+   * an idempotent one (RFC 9110, 9.2.2).
+   * @default false
+   */
+  readonly retries?: boolean
+  /**
+   * Milliseconds from the start of one request to that of the next, however many are under way: clients that come while
+   * others wait. `clients` is without meaning then.
+   * @default each client begins its next request when the one before has ended
+   */
+  readonly every?: number
 }
 
 const pause = 20
+/** Most requests under way of a load that begins one at fixed intervals. */
+const mostUnderWay = 500
 
 /**
  * Asks the echo service through an address of the lab, on a connection for each request, from some clients at once, until
  * it is stopped. Each request has an id of its own that its answer must have.
  */
 export function startSteadyLoad(address: string, options: LoadOptions = {}): SteadyLoad {
-  const { clients = 6, path = '/echo', timeout = 5_000 } = options
+  const { clients = 6, path = '/echo', timeout = 5_000, retries = false, every } = options
   const sent: Sent[] = []
   const startedAt = performance.now()
   let count = 0
   let going = true
-  const running = Array.from({ length: clients }, async () => {
-    while (going) {
-      const id = ++count
-      const from = performance.now()
-      const outcome = await ask(address, path, timeout, id).catch((error: Error) => error.message)
-      const isRight = typeof outcome !== 'string'
-      sent.push({
-        id,
-        from,
-        to: performance.now(),
-        node: isRight ? outcome.node : undefined,
-        failure: isRight ? undefined : outcome,
+  const one = async () => {
+    const id = ++count
+    const from = performance.now()
+    let retried = false
+    const tryOnce = () => ask(address, path, timeout, id)
+    const outcome = await tryOnce()
+      .catch((error: NodeJS.ErrnoException) => {
+        if (!retries || error.code !== 'ECONNRESET') throw error
+        retried = true
+        return tryOnce()
       })
+      .catch((error: Error) => error.message)
+    const isRight = typeof outcome !== 'string'
+    const [node, failure] = isRight ? [outcome.node, undefined] : [undefined, outcome]
+    sent.push({ id, from, to: performance.now(), node, failure, retried })
+  }
+  const oneAfterAnother = async () => {
+    while (going) {
+      await one()
       await sleep(pause)
     }
-  })
+  }
+  const atIntervals = async (interval: number) => {
+    const underWay = new Set<Promise<void>>()
+    while (going) {
+      const request = one().finally(() => underWay.delete(request))
+      if (underWay.add(request).size >= mostUnderWay) await Promise.race(underWay)
+      await sleep(interval)
+    }
+    await Promise.all(underWay)
+  }
+  const running =
+    every === undefined ? Array.from({ length: clients }, oneAfterAnother) : [atIntervals(every)]
   return {
     async stop() {
       going = false

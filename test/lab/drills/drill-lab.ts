@@ -118,9 +118,12 @@ export async function startDrillLab(): Promise<DrillLab | undefined> {
 export const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 /** Does a thing to a lab for as long as other work takes, and takes it back whatever comes of that. */
-export async function during(fault: Promise<Fault>, work: () => Promise<unknown>): Promise<void> {
-  const { undo } = await fault
-  await work().finally(undo)
+export async function during<T extends Fault>(
+  fault: Promise<T>,
+  work: (fault: T) => Promise<unknown>,
+): Promise<void> {
+  const made = await fault
+  await work(made).finally(() => made.undo())
 }
 
 export const seconds = (milliseconds: number) => `${(milliseconds / 1_000).toFixed(2)} s`

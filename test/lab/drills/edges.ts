@@ -2,6 +2,7 @@ import { expect } from '@jest/globals'
 import type { Fault } from '../../../scripts/lab/drills/fault.ts'
 import { cutFromEdges } from '../../../scripts/lab/drills/firewall.ts'
 import { cutPower } from '../../../scripts/lab/drills/power.ts'
+import { startSteadyLoad } from '../../../scripts/lab/drills/steady-load.ts'
 import { watchAddress } from '../../../scripts/lab/drills/virtual-ip.ts'
 import { eventually } from '../../support/eventually.ts'
 import { note } from '../figures.ts'
@@ -47,16 +48,19 @@ export function edgeDrills(lab: () => DrillLab): void {
     const watch = watchAddress(hosts, vip)
     let cut: Fault | undefined
     try {
+      // Those who come later, too: who sent a first segment before the move sends it again after a second (RFC 6298).
+      const newcomers = startSteadyLoad(vip, { every: 50 })
       const account = await underLoad(async () => {
         cut = await cutPower(record, active!)
       }, 6_000)
+      const { longestGap } = await newcomers.stop()
       const moved = watch.moves[0]
       note(
         'Power cut of the active edge',
         'the virtual IP moves in under 1 s',
-        `moved after ${seconds(moved!.at - account.since)}; longest time without an answer ${seconds(account.longestGap)}; ${tell(account)}`,
+        `moved after ${seconds(moved!.at - account.since)}; longest time in which nobody was answered ${seconds(longestGap)}; ${tell(account)}`,
       )
-      expect(account.longestGap).toBeLessThan(6_000)
+      expect(longestGap).toBeLessThan(6_000)
       expect(await holders()).toHaveLength(1)
       expect(watch.moves).toHaveLength(1)
     } finally {

@@ -20,6 +20,7 @@ const request = (from: number, to: number, failure?: string): Sent => ({
   to,
   node: failure === undefined ? '10.0.0.1' : undefined,
   failure,
+  retried: false,
 })
 const times = (count: number, make: () => Sent) => Array.from({ length: count }, make)
 
