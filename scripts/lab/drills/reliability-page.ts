@@ -30,8 +30,9 @@ export function reliabilityPage(page: string, figures: readonly Figure[], machin
 What a cluster on hosts survives: three hosts, each an edge, a gateway node and two servers of Redis, deployed by Terraform
 as \`npm run lab deploy\` does. Each drill runs under steady load through the virtual IP, a connection for each request;
 every request has an id, which its answer must have, and is accounted for. Upgrade and certificate: four hosts, two
-gateways, over HTTPS. Workers are threads: a plugin ends one from within, or fills its heap. Hosts share the clock of the
-machine: libfaketime moves that of one gateway.
+gateways, over HTTPS; from bare hosts: eleven, with a role each. Workers are threads: a plugin ends one from within, or
+fills its heap object by object. (Where one step asks for more than there is, as a Map that doubles, V8 ends the whole
+process: then it is a kill of the gateway.) Hosts share the clock of the machine: libfaketime moves that of one gateway.
 
 | drill | promise | seen |
 | ----- | ------- | ---- |
