@@ -35,9 +35,10 @@ export const neighbourOf = ({ subnet }: LabRecord) => `${subnet}.${neighbourOcte
 /** The IPv6 address that stands beside an IPv4 one of a lab: 10.231.100.11 has fd00:231:100::11. */
 export const ipv6Of = (address: string) => address.replace(/^10\.(\d+)\.(\d+)\.(\d+)$/, 'fd00:$1:$2::$3')
 
-/** A private network that neither this machine nor another lab has. */
-function freeSubnet(): string {
+/** A private network that neither this machine nor another lab has, nor is among those that were `tried`. */
+function freeSubnet(tried: readonly string[]): string {
   const taken = [
+    ...tried,
     ...allRecords().map(({ subnet }) => subnet),
     ...Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)),
   ]
@@ -49,8 +50,8 @@ function freeSubnet(): string {
 }
 
 /** What a lab will be; nothing of it is made yet. */
-function plan({ name, hosts, isOwned }: LabOptions): LabRecord {
-  const subnet = freeSubnet()
+function plan({ name, hosts, isOwned }: LabOptions, tried: readonly string[]): LabRecord {
+  const subnet = freeSubnet(tried)
   const folder = labFolder(name)
   const octet = subnet.split('.')[2]
   const owner = isOwned ? processRecord(process.pid) : undefined
@@ -70,9 +71,24 @@ function plan({ name, hosts, isOwned }: LabOptions): LabRecord {
   }
 }
 
-/** A bridge in a namespace of its own, and a cable from this machine to it. */
+/** Writes down what a lab will be, and takes its network: of labs that start at once, the kernel lets one have it. */
+async function claim(options: LabOptions): Promise<LabRecord> {
+  const tried: string[] = []
+  for (;;) {
+    const lab = plan(options, tried)
+    writeRecord(lab)
+    try {
+      await ip(`netns add ${lab.namespace}`)
+      return lab
+    } catch (error) {
+      if (!/File exists/.test((error as Error).message)) throw error
+      tried.push(lab.subnet)
+    }
+  }
+}
+
+/** A bridge in the namespace of the lab, and a cable from this machine to it. */
 async function makeBridge(lab: LabRecord): Promise<void> {
-  await ip(`netns add ${lab.namespace}`)
   await ip(`-n ${lab.namespace} link add bridge type bridge`)
   await ip(`-n ${lab.namespace} link set bridge up`)
   await ip(`link add ${lab.link} type veth peer name machine netns ${lab.namespace}`)
@@ -113,8 +129,7 @@ export async function startLab(options: LabOptions): Promise<LabRecord> {
   }
   for (const left of [...(earlier ? [earlier] : []), ...abandonedLabs()]) await removeLab(left)
   const shared = await rootFileSystem(cacheDirectory)
-  const lab = plan(options)
-  writeRecord(lab)
+  const lab = await claim(options)
   try {
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'gatehouse-lab', '-f', keyFile(lab)])
     const authorizedKey = readFileSync(`${keyFile(lab)}.pub`, 'utf8')

@@ -158,6 +158,7 @@ echo /usr/lib/gateway/part-RUNNING1.mjs >>/var/lib/dpkg/info/gateway-runtime.lis
     await expectDone('apt-get update && apt-get install -y gateway-runtime')
     const { failures, answered } = await clients.stop()
     expect(failures).toEqual([])
+    process.stdout.write(`  upgraded under load: ${answered} requests, 0 failed\n`)
     expect(answered).toBeGreaterThan(50)
     expect(await expectDone('dpkg-query --status gateway-runtime')).toContain('Version: 1.1.0\n')
     const [newPid, ...newFiles] = (await expectDone(state)).split('\n')
@@ -169,12 +170,38 @@ echo /usr/lib/gateway/part-RUNNING1.mjs >>/var/lib/dpkg/info/gateway-runtime.lis
     )
   })
 
+  onHost('goes on with the process that runs where a new one does not become ready', async () => {
+    const pid = 'systemctl show -p MainPID --value gateway-service'
+    const before = await expectDone(pid)
+    await expectDone(`cp -p /etc/gateway/config.yaml /root/
+echo 'logs: { directory: /dev/null/logs }' >>/etc/gateway/config.yaml`)
+    const clients = load(`http://${host.address}/v1/api`, 2)
+    expect((await host.sh('/usr/lib/gateway/take-over')).code).toBe(1)
+    const { failures, answered } = await clients.stop()
+    expect(failures).toEqual([])
+    expect(answered).toBeGreaterThan(50)
+    expect(await expectDone(pid)).toBe(before)
+    expect(await expectDone('cat /var/log/gateway/error.log')).toContain('did not take over')
+    await expectDone('cp -p /root/config.yaml /etc/gateway/; rm /root/config.yaml')
+  })
+
   onHost('starts the service again when it hangs', async () => {
     const script = `systemctl kill --kill-whom=main --signal=STOP gateway-service
 restarts() { systemctl show -p NRestarts --value gateway-service; }
 for i in $(seq 450); do [ "$(restarts)" -gt 0 ] && break; sleep 0.2; done
 restarts`
     expect(await expectDone(script)).toBe('1\n')
+  })
+
+  onHost('stops when the package is removed, which keeps configuration and logs', async () => {
+    const kept = 'cat /etc/gateway/*.yaml; ls /var/log/gateway/access.log /var/lib/gateway'
+    const before = await expectDone(kept)
+    await expectDone('apt-get remove -y gateway-runtime')
+    expect((await host.sh('systemctl is-active gateway-service; pgrep -u gateway')).output).toBe('inactive\n')
+    await expect(statusOf('/v1/api')).rejects.toThrow('ECONNREFUSED')
+    expect(await expectDone(kept)).toBe(before)
+    await expectDone('apt-get install -y --no-install-recommends gateway-runtime')
+    await eventually('an answer', async () => (await statusOf('/v1/api').catch(() => 0)) === 200, 20_000)
   })
 
   onHost('has nothing left after a purge', async () => {
