@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { findProgram } from '../process/system-programs.ts'
+import { missingPrograms } from '../process/system-programs.ts'
 
 /** Signs the repository. Ed25519: the same text at the same time gives the same signature. */
 export interface SigningKey {
@@ -35,7 +35,8 @@ Expire-Date: 0
  * @param path - the secret key, ASCII-armoured, without passphrase; made (mode 0600) where there is none
  */
 export async function withSigningKey<T>(path: string, use: (key: SigningKey) => Promise<T>): Promise<T> {
-  if (!(await findProgram('gpg'))) throw new Error('signing needs gpg: install the package gnupg')
+  const missing = await missingPrograms(['gpg', 'gpg-agent'])
+  if (missing.length > 0) throw new Error(`signing needs ${missing.join(' and ')}: install the package gnupg`)
   const home = await mkdtemp(join(tmpdir(), 'gatehouse-gpg-'))
   const gpg = (args: readonly string[], input = '') => runGpg(home, args, input)
   try {

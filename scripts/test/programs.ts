@@ -23,6 +23,7 @@ const packages = {
   named: 'bind9',
   nsupdate: 'bind9-dnsutils',
   gpg: 'gpg',
+  'gpg-agent': 'gpg-agent',
   gpgv: 'gpgv',
   ar: 'binutils',
   'mkfs.ext4': 'e2fsprogs',

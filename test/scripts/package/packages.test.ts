@@ -9,10 +9,12 @@ import { findProgram } from '../../../scripts/process/system-programs.ts'
 import { root } from '../../../scripts/process/tool.ts'
 import { eventually } from '../../support/eventually.ts'
 import { startContainer } from '../../support/oci-runtime.ts'
+import { programForTests } from '../../support/test-program.ts'
 
 const run = (program: string, ...args: string[]) =>
   execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 const time = 1_700_000_000
+const shellcheck = await programForTests('shellcheck')
 const isPossible = process.getuid?.() === 0 && (await findProgram('crun')) !== undefined
 let folder: string
 let repository: string
@@ -102,14 +104,13 @@ COMP_WORDS=(gateway-cli --config /x routes a); COMP_CWORD=4; _gateway_cli; echo 
     expect(run('bash', '-c', script)).toBe('add\n')
   })
 
-  test('has shell scripts that shellcheck accepts', async () => {
+  shellcheck.test('has shell scripts that shellcheck accepts', async () => {
     const control = join(folder, 'control')
     run('dpkg-deb', '--control', runtime, control)
     const scripts = ['preinst', 'postinst', 'prerm', 'postrm'].map((name) => join(control, name))
     for (const script of scripts) expect(spawnSync('sh', ['-n', script]).status).toBe(0)
-    if (!(await findProgram('shellcheck'))) return
     const all = [...scripts, join(folder, 'root/usr/lib/gateway/take-over')]
-    expect(spawnSync('shellcheck', all, { encoding: 'utf8' }).stdout).toBe('')
+    expect((await shellcheck.run(all)).stdout.toString()).toBe('')
   })
 })
 
