@@ -274,7 +274,8 @@ export class RequestPipeline implements BodySource {
   #answer(reply: AnswerReply, order: number): void {
     // The client waits for permission to send a body, and this answer comes before the end of it.
     if (!this.#requestComplete && this.exchange.head.expectsContinue) this.#sayContinue()
-    this.#send(this.#facing(this.exchange.chain!.onResponse.filter((hook) => hook.order > order)), reply)
+    const hooks = this.exchange.chain!.onResponse.filter((hook) => hook.order > order)
+    this.#send(hooks.length === 0 ? this.#client : this.#facing(hooks), reply)
   }
 
   #send(client: Downstream, { status, headers, body }: AnswerReply): void {

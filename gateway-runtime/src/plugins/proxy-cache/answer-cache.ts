@@ -12,11 +12,17 @@ const variantsLife = 86_400_000
 /** Of these an answer may depend, and they are secrets: they do not leave the node. */
 const secretNames = ['authorization', 'cookie', 'proxy-authorization']
 
+/** Bytes of a body that a worker keeps for itself, once it has read it. */
+const mostKept = 16_384
+
 /** What a worker has unpacked of the memory that all share. */
-interface Unpacked {
+type Unpacked = {
   readonly position: number
-  readonly record: Omit<StoredAnswer, 'body'> | Variants
-}
+} & (
+  | { readonly isWhole: true; readonly record: StoredAnswer | Variants }
+  /** Its body is read anew each time. */
+  | { readonly isWhole: false; readonly record: Omit<StoredAnswer, 'body'> }
+)
 
 /** The way to what other nodes have kept: see CacheService. */
 type AskCluster = Pick<PluginContext, 'call' | 'count'>
@@ -119,18 +125,27 @@ export class AnswerCache {
   }
 
   #lookup(key: string): StoredAnswer | Variants | undefined {
+    const known = this.#unpacked.get(key)
+    if (known?.isWhole && this.#store.isStillAt(known.position, key)) return known.record
     const found = this.#store.get(key)
     if (!found) return undefined
-    const known = this.#unpacked.get(key)
-    if (known?.position === found.position) {
-      if ('vary' in known.record) return known.record
-      return { ...known.record, body: found.value.subarray(bodyStart(found.value)) }
-    }
-    const record = unpack(found.value)
-    this.#unpacked.delete(key)
-    this.#unpacked.set(key, { position: found.position, record })
-    if (this.#unpacked.size > mostUnpacked) this.#unpacked.delete(this.#unpacked.keys().next().value!)
+    const { position, value } = found
+    if (known?.isWhole === false && known.position === position)
+      return { ...known.record, body: value.subarray(bodyStart(value)) }
+    const record = unpack(value)
+    this.#keep(key, position, record)
     return record
+  }
+
+  #keep(key: string, position: number, record: StoredAnswer | Variants): void {
+    this.#unpacked.delete(key)
+    if ('vary' in record || record.body.length <= mostKept)
+      this.#unpacked.set(key, { position, isWhole: true, record })
+    else {
+      const { body: _, ...rest } = record
+      this.#unpacked.set(key, { position, isWhole: false, record: rest })
+    }
+    if (this.#unpacked.size > mostUnpacked) this.#unpacked.delete(this.#unpacked.keys().next().value!)
   }
 }
 

@@ -6,7 +6,7 @@ export type Asked = Pick<PluginRequest, 'method' | 'header'>
 /** What a client gets of an answer that is there: all, a part, or that it has it already (RFC 9110 sections 13 and 14). */
 export function conditioned(request: Asked, answer: AnswerReply): AnswerReply {
   if (answer.status !== 200) return answer
-  if (isUnchanged(request, headerOf(answer, 'etag'), headerOf(answer, 'last-modified')))
+  if (isUnchanged(request, answer))
     return { status: 304, headers: answer.headers.filter(([name]) => !/^content-/.test(name)), body: noBody }
   return inRange(request, answer)
 }
@@ -15,22 +15,25 @@ const noBody = Buffer.alloc(0)
 const headerOf = ({ headers }: AnswerReply, name: string) => headers.find(([known]) => known === name)?.[1]
 
 /** If-None-Match counts before If-Modified-Since; tags are compared weakly (section 13.1.2). */
-function isUnchanged(request: Asked, tag: string | undefined, modified: string | undefined): boolean {
+function isUnchanged(request: Asked, answer: AnswerReply): boolean {
   const tags = request.header('if-none-match')
   if (tags !== undefined) {
+    const tag = headerOf(answer, 'etag')
     const opaque = (text: string) => text.trim().replace(/^W\//, '')
     return (
       tags.trim() === '*' || (tag !== undefined && tags.split(',').some((one) => opaque(one) === opaque(tag)))
     )
   }
-  const since = Date.parse(request.header('if-modified-since') ?? '')
-  return modified !== undefined && Date.parse(modified) <= since
+  const since = request.header('if-modified-since')
+  return since !== undefined && Date.parse(headerOf(answer, 'last-modified') ?? '') <= Date.parse(since)
 }
 
 /** One range of bytes; anything else is answered with the whole (section 14.2). */
 function inRange(request: Asked, answer: AnswerReply): AnswerReply {
-  const match = /^bytes=(\d*)-(\d*)$/.exec(request.header('range') ?? '')
-  if (request.method !== 'GET' || !match || !isSame(request.header('if-range'), answer)) return answer
+  const range = request.header('range')
+  if (range === undefined || request.method !== 'GET') return answer
+  const match = /^bytes=(\d*)-(\d*)$/.exec(range)
+  if (!match || !isSame(request.header('if-range'), answer)) return answer
   const { body } = answer
   const [, from = '', to = ''] = match
   if (from === '' && to === '') return answer

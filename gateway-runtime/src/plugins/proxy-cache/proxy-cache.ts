@@ -81,6 +81,8 @@ class ProxyCache {
   readonly #started = new WeakMap<Exchange, Started>()
   readonly #flights: Flights
   readonly #changed: ChangedResources
+  /** What hits of this second are given. */
+  readonly #hits = new WeakMap<StoredAnswer, { readonly age: number; readonly answer: AnswerReply }>()
   readonly #unkept = new ExpiringCache<true>(mostUnkept)
 
   constructor(settings: CacheSettings, gateway: PluginContext) {
@@ -138,19 +140,18 @@ class ProxyCache {
 
   #hit(stored: StoredAnswer, asked: Asked): AnswerReply {
     this.#gateway.count('hit')
-    const ttl = Math.round((stored.freshUntil - Date.now()) / 1_000)
-    return this.#replyWith(stored, asked, `Gatehouse; hit; ttl=${ttl}`)
+    const age = ageOf(stored)
+    const known = this.#hits.get(stored)
+    if (known?.age === age) return conditioned(asked, known.answer)
+    const ttl = Math.round((stored.freshUntil - stored.bornAt) / 1_000) - age
+    const answer = answerOf(stored, age, `Gatehouse; hit; ttl=${ttl}`)
+    this.#hits.set(stored, { age, answer })
+    return conditioned(asked, answer)
   }
 
   #serveStale(stored: StoredAnswer, asked: Asked): AnswerReply {
     this.#gateway.count('stale')
     return this.#hit(stored, asked)
-  }
-
-  #replyWith(stored: StoredAnswer, asked: Asked, status: string): AnswerReply {
-    const age = Math.max(Math.floor((Date.now() - stored.bornAt) / 1_000), 0)
-    const headers = [...stored.headers, ['age', String(age)] as const, ['cache-status', status] as const]
-    return conditioned(asked, { status: stored.status, headers, body: stored.body })
   }
 
   /** What the policy says of a request with conditions, or of an answer past its time. */
@@ -297,7 +298,8 @@ class ProxyCache {
     const confirmed = this.#confirm({ exchange, stored, policy }, started)
     started.settle()
     const asked = askedBy(started.request)
-    response.replaceWith(this.#replyWith(confirmed, asked, 'Gatehouse; fwd=stale; fwd-status=304'))
+    const answer = answerOf(confirmed, ageOf(confirmed), 'Gatehouse; fwd=stale; fwd-status=304')
+    response.replaceWith(conditioned(asked, answer))
   }
 
   /** Goes on keeping an answer, with the headers that the service has changed (RFC 9111 section 3.2). */
@@ -386,12 +388,24 @@ class ProxyCache {
   /** JSON where a part could hold any character, so that no key can be taken for another. */
   #keyOf({ request, consumer, claims, routeName }: Exchange): string {
     const { scheme, host, path, query } = request
-    const owner = JSON.stringify(
-      this.#settings.consumers === 'apart' ? [consumer?.name, claims?.iss, claims?.sub] : [],
-    )
+    const isOwned = this.#settings.consumers === 'apart' && (consumer ?? claims) !== undefined
+    const owner = isOwned ? JSON.stringify([consumer?.name, claims?.iss, claims?.sub]) : '[]'
     return `${routeName} ${owner} ${scheme}://${host}${path}${query}`
   }
 }
+
+/** Seconds. */
+const ageOf = ({ bornAt }: StoredAnswer): number => Math.max(Math.floor((Date.now() - bornAt) / 1_000), 0)
+
+const answerOf = (
+  { status, headers, body }: StoredAnswer,
+  age: number,
+  cacheStatus: string,
+): AnswerReply => ({
+  status,
+  headers: [...headers, ['age', String(age)], ['cache-status', cacheStatus]],
+  body,
+})
 
 const targetOf = ({ path, query }: PluginRequest): string => path + query
 

@@ -66,6 +66,18 @@ export class SharedStore {
     return undefined
   }
 
+  /** Whether what was found there before is still what is kept under the key. */
+  isStillAt(position: number, key: string): boolean {
+    const hash = this.hash(key)
+    const bucket = this.#bucketOf(hash)
+    for (let place = 0; place < placesInBucket; place++) {
+      const at = bucket + place * placeWords
+      if (this.#floats[(at + 2) / 2] === position && Atomics.load(this.#words, at) === hash)
+        return this.#isThere(position)
+    }
+    return false
+  }
+
   /** Returns whether it was kept: what is larger than an eighth of the memory is not. */
   put(key: string, value: Buffer): boolean {
     const keyBytes = Buffer.from(key)
