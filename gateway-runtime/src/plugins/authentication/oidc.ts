@@ -106,14 +106,15 @@ export const oidc = definePlugin({
     return new LoginHandlers(own, gateway, { tokens: handlers, sessions })
   },
   serve(config, node) {
-    const { issuer, introspection, login, refresh, refresh_interval_min: leastInterval, timeout, ca } = config
-    const client = new JsonClient(timeout, ca)
+    const { issuer, introspection, login, leeway, refresh } = config
+    const client = new JsonClient(config.timeout, config.ca)
+    const leastInterval = config.refresh_interval_min
     const own = introspection && {
       clientId: introspection.client_id,
       clientSecret: introspection.client_secret,
     }
     const service = new OidcService({ issuer, client, refresh, leastInterval, introspection: own }, node)
-    if (login) service.login = new LoginService(login, client, node, () => service.discover())
+    if (login) service.login = new LoginService({ ...login, leeway }, client, node, () => service.discover())
     return service
   },
 })

@@ -69,9 +69,17 @@ describe('the Core Rule Set of the distribution', () => {
 
   withRules(`hostile bodies end in a refusal when the time is up${skipped}`, () => {
     const engine = load(5)
-    for (const unit of ['\'"(', 'select or 1 ', '/*', '\\\\u', '<a =']) {
-      const body = JSON.stringify({ a: unit.repeat(100_000 / unit.length) })
-      expect(engine.inspect(request('', body))).toMatchObject({ blocked: true })
+    for (const unit of ['\'"(', 'select or 1 ', '/*', '\\\\u', '<a =', "' or 1=1 --"]) {
+      for (const body of [
+        JSON.stringify({ a: unit.repeat(1_000_000 / unit.length) }),
+        JSON.stringify(
+          Array.from({ length: 400 }, (_, index) => `${index}${unit.repeat(2_400 / unit.length)}`),
+        ),
+      ]) {
+        const { blocked, failure } = engine.inspect(request('', body))
+        expect(blocked).toBe(true)
+        expect(failure?.reason ?? 'time-budget').toBe('time-budget')
+      }
     }
   })
 })

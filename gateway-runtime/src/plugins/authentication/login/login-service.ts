@@ -36,7 +36,7 @@ type Library = typeof import('openid-client')
 
 /** Speaks with the issuer for those who log in: OpenID Connect Core 1.0 section 3.1, with PKCE (RFC 7636). */
 export class LoginService {
-  readonly #settings: LoginSettings
+  readonly #settings: LoginSettings & { readonly leeway: number }
   readonly #client: JsonClient
   readonly #node: PluginNode
   readonly #discover: () => Promise<Discovered>
@@ -45,7 +45,7 @@ export class LoginService {
   readonly #renewals: Renewals
 
   constructor(
-    settings: LoginSettings,
+    settings: LoginSettings & { readonly leeway: number },
     client: JsonClient,
     node: PluginNode,
     discover: () => Promise<Discovered>,
@@ -59,19 +59,29 @@ export class LoginService {
 
   /** Rejects where the issuer gives no answer. */
   async onCall(call: LoginCall): Promise<Begun | Issued | string | undefined> {
-    if (call.login === 'renew') {
-      const { tokens } = call
-      return this.#renewals.once(tokens.refreshToken!, () => this.#askForNewer(tokens))
+    switch (call.login) {
+      case 'begin':
+        return this.#ask((library, configuration) => this.#begin(library, configuration))
+      case 'finish':
+        return this.#ask((library, configuration) => this.#finish(library, configuration, call))
+      case 'renew':
+        return this.#renewals.once(call.tokens.refreshToken!, () =>
+          this.#ask((library, configuration) => this.#renew(library, configuration, call.tokens)),
+        )
+      case 'end':
+        return this.#ask((library, configuration) => this.#end(library, configuration, call.tokens))
     }
+  }
+
+  async #ask<Answer>(
+    question: (library: Library, configuration: Configuration) => Promise<Answer>,
+  ): Promise<Answer> {
     if (this.#asking >= mostAtOnce) throw new Error('too many wait for the issuer already')
     this.#asking++
     try {
       // Only who has people log in pays for loading it.
       const library = await import('openid-client')
-      const configuration = await this.#configuration(library)
-      if (call.login === 'begin') return await this.#begin(library, configuration)
-      if (call.login === 'finish') return await this.#finish(library, configuration, call)
-      return await this.#end(library, configuration, call.tokens)
+      return await question(library, await this.#configuration(library))
     } finally {
       this.#asking--
     }
@@ -88,7 +98,7 @@ export class LoginService {
     const configuration = new library.Configuration(
       from as ServerMetadata,
       id,
-      {},
+      { [library.clockTolerance]: this.#settings.leeway / 1_000 },
       secret === undefined ? library.None() : authentication(secret),
     )
     configuration[library.customFetch] = (url, { method, headers, body, signal }) =>
@@ -150,22 +160,14 @@ export class LoginService {
     })
   }
 
-  async #askForNewer(tokens: IssuedTokens): Promise<Issued> {
-    if (this.#asking >= mostAtOnce) throw new Error('too many wait for the issuer already')
-    this.#asking++
-    try {
-      const library = await import('openid-client')
-      const configuration = await this.#configuration(library)
-      return await issuedBy(library, async () => {
-        const answer = await library.refreshTokenGrant(configuration, tokens.refreshToken!)
-        const newer = tokensOf(answer, this.#settings.refresh_ahead, tokens)
-        if (decodeJwt(newer.idToken).sub !== decodeJwt(tokens.idToken).sub)
-          throw new library.ClientError('the new ID token is that of somebody else')
-        return newer
-      })
-    } finally {
-      this.#asking--
-    }
+  #renew(library: Library, configuration: Configuration, tokens: IssuedTokens): Promise<Issued> {
+    return issuedBy(library, async () => {
+      const answer = await library.refreshTokenGrant(configuration, tokens.refreshToken!)
+      const newer = tokensOf(answer, this.#settings.refresh_ahead, tokens)
+      if (decodeJwt(newer.idToken).sub !== decodeJwt(tokens.idToken).sub)
+        throw new library.ClientError('the new ID token is that of somebody else')
+      return newer
+    })
   }
 
   /** RP-Initiated Logout 1.0. Returns where the browser is sent to; undefined where the issuer has no such page. */

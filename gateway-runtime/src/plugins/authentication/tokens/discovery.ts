@@ -2,15 +2,18 @@ import { z } from 'zod'
 import type { JsonClient } from './fetch-json.ts'
 import { issuerUrl } from './issuer-settings.ts'
 
+// What is of no use here keeps nobody from using the rest.
+const ifSafe = issuerUrl.optional().catch(undefined)
+
 const documentSchema = z.looseObject({
   issuer: z.string(),
   jwks_uri: issuerUrl,
   introspection_endpoint: issuerUrl.optional(),
-  authorization_endpoint: issuerUrl.optional(),
-  token_endpoint: issuerUrl.optional(),
-  userinfo_endpoint: issuerUrl.optional(),
-  revocation_endpoint: issuerUrl.optional(),
-  end_session_endpoint: issuerUrl.optional(),
+  authorization_endpoint: ifSafe,
+  token_endpoint: ifSafe,
+  userinfo_endpoint: ifSafe,
+  revocation_endpoint: ifSafe,
+  end_session_endpoint: ifSafe,
 })
 
 /** What an issuer says of itself. */

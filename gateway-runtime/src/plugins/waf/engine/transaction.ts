@@ -1,14 +1,12 @@
 import type { BodyProcessor } from '../body/parse-body.ts'
 import { type BodyLimits, emptyBody, type ParsedBody } from '../body/parsed-body.ts'
+import { BudgetExceeded } from '../budget-exceeded.ts'
 import type { IdRange } from '../seclang/syntax.ts'
 import { collections } from './collections.ts'
 import { type Entry, entry } from './entry.ts'
 import type { RequestFacts, ResponseFacts } from './request-facts.ts'
 import type { TargetMatcher } from './targets.ts'
 import type { TxVariables } from './tx-variables.ts'
-
-/** Thrown when a request has used up its time. */
-export class BudgetExceeded extends Error {}
 
 /** What a rule has matched last. */
 export interface Matched {

@@ -1,4 +1,5 @@
 import { parseBody, processorFor } from '../body/parse-body.ts'
+import { BudgetExceeded } from '../budget-exceeded.ts'
 import { readRules } from '../seclang/rule-files.ts'
 import { type CompiledRules, compileRules, type RefusedRule } from './compile-rules.ts'
 import { type CompiledExclusion, compileExclusions } from './exclusions.ts'
@@ -8,7 +9,7 @@ import { Program } from './program.ts'
 import type { RequestFacts, ResponseFacts } from './request-facts.ts'
 import type { Phase, Rule } from './rule.ts'
 import type { WafSettings } from './settings.ts'
-import { BudgetExceeded, Transaction } from './transaction.ts'
+import { Transaction } from './transaction.ts'
 import { TxVariables } from './tx-variables.ts'
 
 /** What the firewall thinks of a request. */

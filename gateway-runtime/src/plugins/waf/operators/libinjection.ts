@@ -1,4 +1,5 @@
 import type { DDWAF } from '@datadog/native-appsec'
+import { BudgetExceeded } from '../budget-exceeded.ts'
 import { loadAppsec } from '../native-packages.ts'
 import { RecentAnswers } from '../remembering.ts'
 import { isAlphanumeric, isSpace } from '../transformations/bytes.ts'
@@ -40,12 +41,13 @@ export class LibinjectionError extends Error {}
 
 /**
  * Whether libinjection finds something in one of the texts; `timeLeft` in milliseconds. All are asked in one call, for
- * the call costs more than the look. Throws LibinjectionError when the time is up or the engine fails.
+ * the call costs more than the look. Throws BudgetExceeded when the time is up, and LibinjectionError.
  */
 export type Detector = (texts: readonly string[], timeLeft: number) => boolean
 
 /** SQL injection. */
 export const sqlInjection: Detector = (texts, timeLeft) => {
+  const deadline = performance.now() + timeLeft
   // One word is one token, and no fingerprint of one token is an injection.
   const words = texts.filter((text) => !isOneWord(text)).map(shortenRuns)
   const looked = [...words, ...words.flatMap((text) => namesAsNumbers(text.slice(0, windowSize)) ?? [])]
@@ -53,7 +55,7 @@ export const sqlInjection: Detector = (texts, timeLeft) => {
     ask(
       'sqli',
       looked.map((text) => text.slice(0, windowSize)),
-      timeLeft,
+      deadline,
     )
   )
     return true
@@ -62,15 +64,16 @@ export const sqlInjection: Detector = (texts, timeLeft) => {
   return ask(
     'sqli',
     long.flatMap((text) => windowsOf(text.slice(windowSize - windowOverlap))),
-    timeLeft,
+    deadline,
   )
 }
 
 /** Cross-site scripting. */
 export const crossSiteScripting: Detector = (texts, timeLeft) => {
+  const deadline = performance.now() + timeLeft
   // Without < there is no tag, without = no attribute.
   const looked = texts.filter((text) => text.includes('<') || text.includes('='))
-  return ask('xss', looked.flatMap(windowsOf), timeLeft)
+  return ask('xss', looked.flatMap(windowsOf), deadline)
 }
 
 function isOneWord(text: string): boolean {
@@ -110,9 +113,9 @@ function windowsOf(text: string): string[] {
 /** libddwaf looks at no more entries of an array. */
 const batchSize = 200
 
-function ask(address: 'sqli' | 'xss', texts: readonly string[], timeLeft: number): boolean {
+function ask(address: 'sqli' | 'xss', texts: readonly string[], deadline: number): boolean {
   for (let start = 0; start < texts.length; start += batchSize) {
-    if (askBatch(address, texts.slice(start, start + batchSize), timeLeft)) return true
+    if (askBatch(address, texts.slice(start, start + batchSize), deadline)) return true
   }
   return false
 }
@@ -120,15 +123,16 @@ function ask(address: 'sqli' | 'xss', texts: readonly string[], timeLeft: number
 /** Texts that were asked about lately and are clean. */
 const clean = { sqli: new RecentAnswers<true>(), xss: new RecentAnswers<true>() }
 
-function askBatch(address: 'sqli' | 'xss', all: readonly string[], timeLeft: number): boolean {
+function askBatch(address: 'sqli' | 'xss', all: readonly string[], deadline: number): boolean {
   const texts = all.filter((text) => !clean[address].get(text))
   if (texts.length === 0) return false
+  const timeLeft = deadline - performance.now()
+  if (timeLeft <= 0) throw new BudgetExceeded()
   const timeout = Math.max(shortestTimeout, Math.round(Math.min(timeLeft, longestTimeout) * 1_000))
   const result = instance().run({ ephemeral: { [address]: texts.map(asUtf8) } }, timeout)
   if (result.status === 'match') return true
-  if (result.timeout || result.errorCode !== undefined) {
-    throw new LibinjectionError(result.timeout ? 'no time left' : `error ${result.errorCode}`)
-  }
+  if (result.timeout) throw new BudgetExceeded()
+  if (result.errorCode !== undefined) throw new LibinjectionError(`error ${result.errorCode}`)
   for (const text of texts) clean[address].set(text, true)
   return false
 }
