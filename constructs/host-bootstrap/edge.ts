@@ -116,8 +116,9 @@ defaults
   option redispatch 1
   option clitcpka
   option srvtcpka
-  retries 3
-  timeout connect 1s
+  # a connection that waits for a gateway is closed when that is marked down: by then it has gone elsewhere
+  retries 8
+  timeout connect 400ms
   timeout check 600ms
   timeout client 1h
   timeout server 1h
