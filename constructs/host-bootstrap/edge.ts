@@ -75,13 +75,13 @@ const endpoint = (address: string, port: number) =>
 
 /**
  * Health is asked of the first port's servers; those of the others follow it. A gateway that says "not ready" gets no new
- * connections, and finishes what it has; one that says nothing for two checks, in less than 2 s, has its connections
- * closed, so that clients go elsewhere.
+ * connections, and finishes what it has; one that says nothing for three checks, in less than 2 s, has its connections
+ * closed, so that clients go elsewhere. Three, since a lost packet is sent again after the time of one.
  */
 function backend({ gateways, ports, address }: EdgeRole, index: number): string {
   const { port, gatewayPort } = ports[index]!
   const first = ports[0]!.port
-  const check = index === 0 ? `check port ${statusPort} inter 400ms fastinter 200ms fall 2 rise 2` : undefined
+  const check = index === 0 ? `check port ${statusPort} inter 300ms fastinter 150ms fall 3 rise 2` : undefined
   const servers = gateways.map(({ name, address: gateway }) =>
     [
       `  server ${name} ${endpoint(gateway, gatewayPort)} send-proxy-v2 source ${address}`,
@@ -119,7 +119,7 @@ defaults
   # a connection that waits for a gateway is closed when that is marked down: by then it has gone elsewhere
   retries 8
   timeout connect 400ms
-  timeout check 600ms
+  timeout check 400ms
   timeout client 1h
   timeout server 1h
   timeout client-fin 30s
