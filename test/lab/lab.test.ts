@@ -54,7 +54,7 @@ describe('npm run lab', () => {
     const record = readRecord(name)!
     const status = JSON.parse((await lab('status', '--json')).output) as { hosts: readonly unknown[] }
     expect(status.hosts).toMatchObject([
-      { name: 'host-1', up: true, host_key: expect.stringMatching(/^ssh-ed25519 /) },
+      { name: 'host-1', up: true, host_key: expect.stringMatching(/^ecdsa-sha2-nistp256 /) },
       { name: 'host-2', up: true },
     ])
     expect(await lab('ssh', 'host-2', 'hostname')).toMatchObject({ code: 0, output: 'host-2\n' })
