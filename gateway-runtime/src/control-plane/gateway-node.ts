@@ -41,7 +41,7 @@ export interface GatewayNodeOptions {
 export class GatewayNode {
   readonly #options: GatewayNodeOptions
   readonly #store: ConfigurationStore
-  readonly #reloads: Reloads = { accepted: 0, rejected: 0, lastSucceeded: true }
+  readonly #reloads: Reloads = { accepted: 0, rejected: 0 }
   #errorLog: ErrorLog | undefined
   #shared: SharedStore | undefined
   #redis: NodeRedis | undefined
@@ -184,7 +184,6 @@ export class GatewayNode {
   async #apply(snapshot: Snapshot, loaded: LoadedConfiguration): Promise<void> {
     await this.#inForce!.apply(snapshot, loaded)
     this.#reloads.accepted++
-    this.#reloads.lastSucceeded = true
   }
 
   #onChanged(change: Change): void {
@@ -194,7 +193,6 @@ export class GatewayNode {
 
   #onRejected(error: Error): void {
     this.#reloads.rejected++
-    this.#reloads.lastSucceeded = false
     this.#errorLog?.write('error', 'configuration rejected; the one before stays in force', {
       reason: error.message,
     })

@@ -15,7 +15,6 @@ import type { SharedStore } from './stores/shared-store.ts'
 export interface Reloads {
   accepted: number
   rejected: number
-  lastSucceeded: boolean
 }
 
 /** What a node tells of. */
@@ -51,14 +50,15 @@ export class NodeReport implements StatusSource {
   }
 
   metrics(): string {
-    const { inForce, reloads, redis } = this.#parts
+    const { inForce, reloads, redis, store } = this.#parts
     const { supervisor, names, orders, logExports } = inForce
     const { workers, restarts } = supervisor.status
     const facts = {
       version,
       workers: workers.length,
       workerRestarts: restarts,
-      reloads,
+      // Files that are again as they were when they were in force are right, though nothing was put in force.
+      reloads: { ...reloads, lastSucceeded: store.lastError === undefined },
       names: names.states,
       redis: redis?.facts,
       certificates: orders.states,
