@@ -18,12 +18,18 @@ const slots = 1_024
  */
 export class TimerWheel {
   readonly #slots: Deadline[][] = Array.from({ length: slots }, () => [])
+  readonly #now: () => number
   #timer: NodeJS.Timeout | undefined
   #cursor = 0
   #time = 0
 
+  /** `time`: milliseconds, monotonic. */
+  constructor(time: () => number = now) {
+    this.#now = time
+  }
+
   set(entry: Deadline, milliseconds: number): void {
-    const deadline = now() + milliseconds
+    const deadline = this.#now() + milliseconds
     entry.deadline = deadline
     if (entry.wakeAt > deadline) this.#insert(entry)
   }
@@ -39,7 +45,7 @@ export class TimerWheel {
 
   #insert(entry: Deadline): void {
     if (!this.#timer) {
-      this.#time = now()
+      this.#time = this.#now()
       this.#timer = setInterval(() => this.#advance(), tick)
       this.#timer.unref()
     }
@@ -50,7 +56,7 @@ export class TimerWheel {
   }
 
   #advance(): void {
-    const time = now()
+    const time = this.#now()
     while (this.#time + tick <= time) {
       this.#time += tick
       this.#cursor = (this.#cursor + 1) % slots
